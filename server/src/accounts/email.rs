@@ -1,0 +1,89 @@
+//! E-mail addresses: one form for each, so that one address has one account.
+
+use std::fmt;
+use std::str::FromStr;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// The longest address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+const MAX_LENGTH: usize = 254;
+
+/// A normalised address: trimmed, NFKC, lower case, and one that mail can be sent to.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+/// Why something is not an address; for the person who typed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmailError {
+    /// Nothing was given.
+    #[error("Enter an e-mail address.")]
+    Empty,
+    /// More than 254 bytes.
+    #[error("The e-mail address is too long.")]
+    TooLong,
+    /// Not of the form `name@domain`.
+    #[error("This does not look like an e-mail address.")]
+    Invalid,
+}
+
+impl EmailError {
+    /// Stable name of the rule.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "required",
+            Self::TooLong => "too_long",
+            Self::Invalid => "invalid_email",
+        }
+    }
+}
+
+impl Email {
+    /// Normalises and checks what somebody typed.
+    pub fn parse(typed: &str) -> Result<Self, EmailError> {
+        // Looked at before normalising, so that a huge input costs nothing; NFKC can lengthen, so again after.
+        if typed.len() > MAX_LENGTH * 4 {
+            return Err(EmailError::TooLong);
+        }
+        let normalised = normalise(typed);
+        if normalised.is_empty() {
+            return Err(EmailError::Empty);
+        }
+        if normalised.len() > MAX_LENGTH {
+            return Err(EmailError::TooLong);
+        }
+        if normalised.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(EmailError::Invalid);
+        }
+        let address = lettre::Address::from_str(&normalised).map_err(|_| EmailError::Invalid)?;
+        // Quoted local parts and address literals are legal and, in practice, always somebody's mistake or attack.
+        if address.user().starts_with('"') || address.domain().starts_with('[') || address.user().len() > 64 {
+            return Err(EmailError::Invalid);
+        }
+        Ok(Self(normalised))
+    }
+
+    /// The normalised address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Lower-casing can undo NFKC and the other way round for a few characters, so it is repeated until it rests.
+fn normalise(typed: &str) -> String {
+    let mut text: String = typed.trim().nfkc().collect::<String>().trim().to_owned();
+    for _ in 0..4 {
+        let next: String = text.to_lowercase().nfkc().collect::<String>().trim().to_owned();
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
+impl fmt::Debug for Email {
+    /// Addresses are personal and do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(…)")
+    }
+}

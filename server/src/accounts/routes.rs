@@ -1,0 +1,100 @@
+//! `/api/v1/account`: what people see and change of themselves.
+
+use axum::extract::State;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::profile::{check_name, check_role};
+use super::seal::{seal_job_role, seal_name};
+use super::store;
+use super::view::UserBody;
+use crate::app::App;
+use crate::audit::{self, Actor, Target};
+use crate::error::{Code, Problem, ProblemBody};
+use crate::http::context::{Now, Origin};
+use crate::http::extract::Json;
+use crate::http::guard::Caller;
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show, update))
+}
+
+/// `{user}`.
+#[derive(serde::Serialize, ToSchema)]
+struct AccountAnswer {
+    user: UserBody,
+}
+
+/// My account
+#[utoipa::path(get, path = "/api/v1/account", tag = "account", operation_id = "getAccount", security(("bearer" = [])),
+    responses((status = 200, body = AccountAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn show(State(app): State<App>, caller: Caller) -> Result<Json<AccountAnswer>, Problem> {
+    let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
+    Ok(Json(AccountAnswer { user: person.body() }))
+}
+
+/// What to change; members left out stay as they are.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UpdateRequest {
+    /// The name.
+    #[serde(default)]
+    #[schema(max_length = 200, min_length = 1, nullable = false)]
+    name: Option<String>,
+    /// The job role; null or empty removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    role: Option<Option<String>>,
+}
+
+/// Tells `null` from absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
+/// Change my profile
+#[utoipa::path(patch, path = "/api/v1/account", tag = "account", operation_id = "updateAccount", security(("bearer" = [])), request_body = UpdateRequest,
+    responses((status = 200, body = AccountAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Now(now): Now,
+    origin: Origin,
+    Json(request): Json<UpdateRequest>,
+) -> Result<Json<AccountAnswer>, Problem> {
+    let user = caller.user;
+    let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
+    let before = person.body();
+    let mut refused = Vec::new();
+    let name = request.name.as_deref().map_or(Ok(before.name), check_name).map_err(|fault| refused.push(fault)).ok();
+    let role = match request.role {
+        None => Some(before.role),
+        Some(typed) => check_role(typed.as_deref().unwrap_or("")).map_err(|fault| refused.push(fault)).ok(),
+    };
+    let (Some(name), Some(role)) = (name, role) else {
+        return Err(Problem { errors: refused, ..Problem::new(Code::ValidationFailed) });
+    };
+    let key = app.ground.keyring.get(user).await?;
+    let (name, role) = (seal_name(&key, user, &name), role.map(|role| seal_job_role(&key, user, &role)));
+    let event = audit::Event::new(&app.ground, audit::PROFILE_UPDATED, now)
+        .actor(Actor::User(user))
+        .target(Target::user(user))
+        .origin(&app.ground, Some(&key), &origin);
+    let people = app.people.clone();
+    app.ground
+        .db
+        .write(async move |tx| {
+            if !store::set_profile(tx, user, name.clone(), role.clone(), now).await? {
+                return Err(Problem::new(Code::SessionRevoked));
+            }
+            audit::record(tx, &event).await?;
+            people.changed_on_commit(tx, user);
+            Ok(())
+        })
+        .await?;
+    let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
+    Ok(Json(AccountAnswer { user: person.body() }))
+}

@@ -1,0 +1,277 @@
+//! Every SQL line about people.
+
+use uuid::Uuid;
+
+use super::status::Status;
+use crate::args;
+use crate::db::{Db, DbError, Row, Tx};
+use crate::time::Timestamp;
+
+crate::statements! {
+    /// A new person, unless the address is taken.
+    INSERT = "INSERT INTO users (id, email_index, email, name, job_role, status, roles, email_verified_at, password_hash, password_changed_at,
+            created_at, updated_at, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, 1)
+        ON CONFLICT (email_index) DO NOTHING";
+    /// A person by id.
+    FIND = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
+        FROM users WHERE id = $1";
+    /// A person by address.
+    FIND_BY_EMAIL = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
+        FROM users WHERE email_index = $1";
+    /// A page of people, newest first.
+    LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
+        FROM users WHERE id < $1 AND (status = $2 OR $2 = '') AND (deleted_at IS NULL OR $3) ORDER BY id DESC LIMIT $4";
+    /// Who was changed since.
+    CHANGED_SINCE = "SELECT id, updated_at FROM users WHERE updated_at > $1";
+    /// A new password.
+    SET_PASSWORD = "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3, version = version + 1 WHERE id = $1 AND status <> 'deleted'";
+    /// A new password, unless it was changed meanwhile.
+    SWAP_PASSWORD = "UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4, version = version + 1
+        WHERE id = $1 AND password_hash = $2 AND status <> 'deleted'";
+    /// The same password under today's parameters, unless it was changed meanwhile.
+    REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+    /// The address is confirmed and the account opens.
+    CONFIRM = "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1,
+            password_hash = coalesce($3, password_hash), name = coalesce($4, name), job_role = CASE WHEN $3 IS NULL THEN job_role ELSE $5 END
+        WHERE id = $1 AND status = 'pending'",
+      postgres "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1,
+            password_hash = coalesce($3::text, password_hash), name = coalesce($4::bytea, name), job_role = CASE WHEN $3::text IS NULL THEN job_role ELSE $5::bytea END
+        WHERE id = $1 AND status = 'pending'";
+    /// What people change about themselves.
+    SET_PROFILE = "UPDATE users SET name = $2, job_role = $3, updated_at = $4, version = version + 1 WHERE id = $1 AND status = 'active'";
+    /// From one of two states to another.
+    SET_STATUS = "UPDATE users SET status = $4, deleted_at = $5, erases_at = $6, updated_at = $7, version = version + 1
+        WHERE id = $1 AND (status = $2 OR status = $3)";
+    /// Removes a person for good.
+    ERASE = "DELETE FROM users WHERE id = $1 AND status = 'deleted'";
+    /// Whose time to be erased has come.
+    DUE_FOR_ERASURE = "SELECT id FROM users WHERE erases_at <= $1 ORDER BY erases_at LIMIT $2";
+    /// Which of the ids exist ($1 is a JSON list of simple UUIDs).
+    EXISTING = "SELECT id FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+      postgres "SELECT id FROM users WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::text::json))";
+    /// When people were last active, for many at once ($1 is JSON: [[id, at], …]).
+    TOUCH = "UPDATE users SET last_active_at = max(coalesce(last_active_at, 0), n.at)
+        FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS at FROM json_each($1)) AS n WHERE users.id = n.id",
+      postgres "UPDATE users SET last_active_at = greatest(last_active_at, n.at)
+        FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS at FROM json_array_elements($1::text::json)) AS n WHERE users.id = n.id";
+}
+
+/// A person as the store has it.
+#[derive(Clone)]
+pub struct UserRow {
+    /// The person.
+    pub id: Uuid,
+    /// Sealed address.
+    pub email: Vec<u8>,
+    /// Sealed name.
+    pub name: Vec<u8>,
+    /// Sealed job role.
+    pub job_role: Option<Vec<u8>>,
+    /// State of the account.
+    pub status: Status,
+    /// Authorization roles.
+    pub roles: Vec<String>,
+    /// When the address was confirmed.
+    pub email_verified_at: Option<Timestamp>,
+    /// PHC string or a foreign format.
+    pub password_hash: Option<String>,
+    /// Sign-up.
+    pub created_at: Timestamp,
+    /// Last use that was written down.
+    pub last_active_at: Option<Timestamp>,
+    /// Soft deletion.
+    pub deleted_at: Option<Timestamp>,
+    /// When the deletion becomes final.
+    pub erases_at: Option<Timestamp>,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// A person to be written.
+#[derive(Clone)]
+pub struct NewUser {
+    /// The person.
+    pub id: Uuid,
+    /// Blind index of the address.
+    pub email_index: [u8; 32],
+    /// Sealed address.
+    pub email: Vec<u8>,
+    /// Sealed name.
+    pub name: Vec<u8>,
+    /// Sealed job role.
+    pub job_role: Option<Vec<u8>>,
+    /// State of the account.
+    pub status: Status,
+    /// Authorization roles.
+    pub roles: Vec<String>,
+    /// When the address was confirmed.
+    pub email_verified_at: Option<Timestamp>,
+    /// PHC string or a foreign format.
+    pub password_hash: Option<String>,
+    /// Sign-up.
+    pub created_at: Timestamp,
+}
+
+fn user(row: &Row) -> Result<UserRow, DbError> {
+    Ok(UserRow {
+        id: row.get(0)?,
+        email: row.get(1)?,
+        name: row.get(2)?,
+        job_role: row.get(3)?,
+        status: Status::parse(&row.get::<String>(4)?)?,
+        roles: row.get::<String>(5)?.split_ascii_whitespace().map(str::to_owned).collect(),
+        email_verified_at: row.get(6)?,
+        password_hash: row.get(7)?,
+        created_at: row.get(8)?,
+        last_active_at: row.get(9)?,
+        deleted_at: row.get(10)?,
+        erases_at: row.get(11)?,
+        version: row.get(12)?,
+    })
+}
+
+/// Writes a new person; false when the address is taken.
+pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<bool, DbError> {
+    let args = args![
+        new.id,
+        new.email_index,
+        new.email.clone(),
+        new.name.clone(),
+        new.job_role.clone(),
+        new.status.as_str(),
+        new.roles.join(" "),
+        new.email_verified_at,
+        new.password_hash.clone(),
+        new.created_at
+    ];
+    Ok(tx.execute(INSERT, args).await? == 1)
+}
+
+/// A person by id.
+pub async fn find(db: &Db, id: Uuid) -> Result<Option<UserRow>, DbError> {
+    db.query_opt(FIND, args![id]).await?.as_ref().map(user).transpose()
+}
+
+/// A person by blind index of the address.
+pub async fn find_by_email(db: &Db, index: [u8; 32]) -> Result<Option<UserRow>, DbError> {
+    db.query_opt(FIND_BY_EMAIL, args![index]).await?.as_ref().map(user).transpose()
+}
+
+/// The same inside a transaction.
+pub async fn find_by_email_in(tx: &mut Tx, index: [u8; 32]) -> Result<Option<UserRow>, DbError> {
+    tx.query_opt(FIND_BY_EMAIL, args![index]).await?.as_ref().map(user).transpose()
+}
+
+/// Up to `rows` people older than `before`, newest first; `status` narrows, deleted ones only on request.
+pub async fn list(db: &Db, before: Option<Uuid>, status: Option<Status>, deleted: bool, rows: i64) -> Result<Vec<UserRow>, DbError> {
+    let args = args![before.unwrap_or(Uuid::max()), status.map_or("", Status::as_str), deleted, rows];
+    db.query(LIST, args).await?.iter().map(user).collect()
+}
+
+/// Who was changed after `since`, with when.
+pub async fn changed_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp)>, DbError> {
+    db.query(CHANGED_SINCE, args![since]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// Sets a new password hash; false when there is no such person.
+pub async fn set_password(tx: &mut Tx, id: Uuid, hash: &str, now: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(SET_PASSWORD, args![id, hash.to_owned(), now]).await? == 1)
+}
+
+/// Sets a new password hash in place of `old`; false when it is another one by now.
+pub async fn swap_password(tx: &mut Tx, id: Uuid, old: &str, new: &str, now: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(SWAP_PASSWORD, args![id, old.to_owned(), new.to_owned(), now]).await? == 1)
+}
+
+/// Replaces `old` by the same password's `new` hash.
+pub async fn rehash(db: &Db, id: Uuid, old: String, new: String) -> Result<(), DbError> {
+    db.write_one(REHASH, args![id, old, new]).await.map(|_| ())
+}
+
+/// What a confirmation puts in force besides the address.
+#[derive(Clone, Default)]
+pub struct Confirmed {
+    /// The password that was chosen with the code.
+    pub password_hash: Option<String>,
+    /// The sealed name given with it.
+    pub name: Option<Vec<u8>>,
+    /// The sealed job role given with it.
+    pub job_role: Option<Vec<u8>>,
+}
+
+/// Opens a pending account; false when it is not pending (any more).
+pub async fn confirm(tx: &mut Tx, id: Uuid, with: &Confirmed, now: Timestamp) -> Result<bool, DbError> {
+    let args = args![id, now, with.password_hash.clone(), with.name.clone(), with.job_role.clone()];
+    Ok(tx.execute(CONFIRM, args).await? == 1)
+}
+
+/// Writes the profile of an active account.
+pub async fn set_profile(tx: &mut Tx, id: Uuid, name: Vec<u8>, job_role: Option<Vec<u8>>, now: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(SET_PROFILE, args![id, name, job_role, now]).await? == 1)
+}
+
+/// A move from one of two states to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Move {
+    /// It must be in one of these.
+    pub from: [Status; 2],
+    /// It is in this one afterwards.
+    pub to: Status,
+    /// With `to` = deleted: when it becomes final.
+    pub erases_at: Option<Timestamp>,
+}
+
+/// Moves an account's state; false when it was in none of the states it may come from.
+pub async fn set_status(tx: &mut Tx, id: Uuid, step: Move, now: Timestamp) -> Result<bool, DbError> {
+    let deleted_at = (step.to == Status::Deleted).then_some(now);
+    let args = args![id, step.from[0].as_str(), step.from[1].as_str(), step.to.as_str(), deleted_at, step.erases_at, now];
+    Ok(tx.execute(SET_STATUS, args).await? == 1)
+}
+
+/// Deletes the row of a deleted person, and with it whatever hangs on it.
+pub async fn erase(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
+    Ok(tx.execute(ERASE, args![id]).await? == 1)
+}
+
+/// Up to `rows` deleted people whose grace has passed.
+pub async fn due_for_erasure(db: &Db, now: Timestamp, rows: i64) -> Result<Vec<Uuid>, DbError> {
+    db.query(DUE_FOR_ERASURE, args![now, rows]).await?.iter().map(|row| row.get(0)).collect()
+}
+
+/// Which of `ids` are people.
+pub async fn existing(db: &Db, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let ids: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+    db.query(EXISTING, args![json(&ids)?]).await?.iter().map(|row| row.get(0)).collect()
+}
+
+/// Writes down when people were last active.
+pub async fn touch(tx: &mut Tx, people: &[(Uuid, Timestamp)]) -> Result<(), DbError> {
+    let rows: Vec<_> = people.iter().map(|(id, at)| (id.simple().to_string(), at.as_micros())).collect();
+    tx.execute(TOUCH, args![json(&rows)?]).await.map(|_| ())
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, DbError> {
+    serde_json::to_string(value).map_err(|error| DbError::Other(error.to_string()))
+}
+
+impl From<&NewUser> for UserRow {
+    /// The row as it stands right after it was written.
+    fn from(new: &NewUser) -> Self {
+        Self {
+            id: new.id,
+            email: new.email.clone(),
+            name: new.name.clone(),
+            job_role: new.job_role.clone(),
+            status: new.status,
+            roles: new.roles.clone(),
+            email_verified_at: new.email_verified_at,
+            password_hash: new.password_hash.clone(),
+            created_at: new.created_at,
+            last_active_at: None,
+            deleted_at: None,
+            erases_at: None,
+            version: 1,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The API reference, generated from the code.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+const FLOWS: &str = "\
+Accounts, sessions and keys of an application.
+
+**Signing in.** Sign up, confirm the address with the mailed six-digit code, and you are signed in. From then on \
+`login` does it. Every sign-in answers with a short-lived access token for `Authorization: Bearer` and a refresh \
+token: as HttpOnly cookie (the default), or in the body with `\"transport\": \"body\"`.
+
+**Staying signed in.** Before the access token ends, `POST /api/v1/auth/refresh`. With the cookie send `X-CSRF-Token` \
+(from the sign-in answer or `GET /api/v1/auth/session`). The same refresh token presented twice within ten seconds, \
+by two tabs say, gets the same successor.
+
+**Errors** are RFC 9457 problems with a stable `code`. **Lists** take `limit` and `cursor` and answer `items` and \
+`nextCursor`. Every answer carries `X-Request-Id`; tell it to support.";
+
+/// What surrounds the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Keystead", description = "", license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    modifiers(&Surroundings),
+    tags(
+        (name = "signing in", description = "Sign up, confirm the address, sign in, recover a password"),
+        (name = "sessions", description = "Refresh, verify, list and end sessions"),
+        (name = "account", description = "What people see and change of themselves"),
+    )
+)]
+pub(super) struct Reference;
+
+struct Surroundings;
+
+impl Modify for Surroundings {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        document.info.description = Some(FLOWS.to_owned());
+        document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The access token of a sign-in answer (RFC 9068)."))
+            .build();
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The OpenAPI document of every route.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    super::slices().split_for_parts().1
+}
+
+/// As it is served and committed.
+pub(super) fn to_json(document: &utoipa::openapi::OpenApi) -> String {
+    // A document of strings and numbers always serialises.
+    document.to_pretty_json().unwrap_or_default()
+}

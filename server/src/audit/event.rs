@@ -1,0 +1,125 @@
+//! One audit event, ready to be written.
+
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::ground::Ground;
+use crate::http::context::Origin;
+use crate::secret::{PersonKey, Place, Purpose};
+use crate::time::Timestamp;
+
+/// The name of an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action(pub &'static str);
+
+/// Who acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person.
+    User(Uuid),
+    /// An operator at the command line.
+    Operator,
+    /// Keystead itself: a schedule, a retention rule.
+    System,
+    /// Nobody who could be known.
+    Unknown,
+}
+
+/// What was acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub(super) kind: &'static str,
+    pub(super) id: Option<Uuid>,
+}
+
+impl Target {
+    /// A person.
+    pub const fn user(id: Uuid) -> Self {
+        Self { kind: "user", id: Some(id) }
+    }
+
+    /// A session.
+    pub const fn session(id: Uuid) -> Self {
+        Self { kind: "session", id: Some(id) }
+    }
+
+    /// Something without an id.
+    pub const fn none(kind: &'static str) -> Self {
+        Self { kind, id: None }
+    }
+}
+
+/// An event; made outside the transaction, because sealing may need the keyring.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub(super) id: Uuid,
+    pub(super) at: Timestamp,
+    pub(super) actor: Actor,
+    pub(super) action: Action,
+    pub(super) target: Target,
+    pub(super) outcome: &'static str,
+    pub(super) sealed_for: Option<Uuid>,
+    pub(super) origin: Option<Vec<u8>>,
+    pub(super) request_id: Option<String>,
+    pub(super) details: Map<String, Json>,
+}
+
+impl Event {
+    /// `action` happened at `now`, successfully unless [`Event::denied`] says otherwise.
+    pub fn new(ground: &Ground, action: Action, now: Timestamp) -> Self {
+        Self {
+            id: ground.random.uuid(now),
+            at: now,
+            actor: Actor::System,
+            action,
+            target: Target::none("installation"),
+            outcome: "success",
+            sealed_for: None,
+            origin: None,
+            request_id: None,
+            details: Map::new(),
+        }
+    }
+
+    /// Who acted.
+    #[must_use]
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// What was acted on.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// The act was refused.
+    #[must_use]
+    pub fn denied(mut self) -> Self {
+        self.outcome = "denied";
+        self
+    }
+
+    /// A detail; never personal data, never a secret.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Where the act came from, sealed for the person when there is one.
+    #[must_use]
+    pub fn origin(mut self, ground: &Ground, key: Option<&PersonKey>, origin: &Origin) -> Self {
+        self.request_id.clone_from(&origin.request_id);
+        let plain = serde_json::json!({ "ip": origin.ip, "userAgent": origin.user_agent }).to_string();
+        let place = Place { table: "audit_events", column: "origin", row: self.id.as_bytes() };
+        self.sealed_for = key.map(PersonKey::person);
+        self.origin = Some(match key {
+            Some(key) => key.seal(place, plain.as_bytes()),
+            None => ground.roots.seal(Purpose::System, &[b"audit_events.origin", self.id.as_bytes().as_slice()].concat(), plain.as_bytes()),
+        });
+        self
+    }
+}

@@ -1,0 +1,65 @@
+//! The audit trail: every security-relevant act, written in the transaction of the act.
+//!
+//! Where an act came from is personal, so it stands sealed in the event: under the person's own key when
+//! there is one, else under the installation's. Everything else is ids and words of ours.
+//!
+//! Owns the table `audit_events`. `seq`, `hash` and `previous_hash` stay empty until the chain is sealed.
+
+mod event;
+mod store;
+
+pub use event::{Action, Actor, Event, Target};
+pub use store::{STATEMENTS, record};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $action:literal;)+) => {
+        $($(#[$doc])* pub const $name: Action = Action($action);)+
+        /// Every act that is recorded.
+        pub const ACTIONS: &[Action] = &[$($name),+];
+    };
+}
+
+actions! {
+    /// Somebody signed up.
+    USER_REGISTERED = "user.registered";
+    /// An address was confirmed.
+    EMAIL_VERIFIED = "user.email_verified";
+    /// A session began.
+    SESSION_STARTED = "session.started";
+    /// A session was ended.
+    SESSION_ENDED = "session.ended";
+    /// Several sessions of a person were ended.
+    SESSIONS_ENDED = "sessions.ended";
+    /// A rotated refresh token was presented again.
+    SESSION_REPLAYED = "session.replayed";
+    /// A sign-in was refused.
+    LOGIN_FAILED = "login.failed";
+    /// An address was locked after too many failed sign-ins.
+    LOGIN_LOCKED = "login.locked";
+    /// A lock was taken away before its time.
+    LOGIN_UNLOCKED = "login.unlocked";
+    /// Somebody asked for a reset link.
+    PASSWORD_RESET_REQUESTED = "password.reset_requested";
+    /// A password was set through a reset link.
+    PASSWORD_RESET = "password.reset";
+    /// A password was changed by its owner.
+    PASSWORD_CHANGED = "password.changed";
+    /// A profile was changed.
+    PROFILE_UPDATED = "user.profile_updated";
+    /// A policy was accepted.
+    CONSENT_GIVEN = "consent.given";
+    /// An account was created by an operator.
+    USER_CREATED = "user.created";
+    /// An account was suspended.
+    USER_SUSPENDED = "user.suspended";
+    /// An account was made active.
+    USER_ACTIVATED = "user.activated";
+    /// An account was deleted, restorable.
+    USER_DELETED = "user.deleted";
+    /// A deleted account was restored.
+    USER_RESTORED = "user.restored";
+    /// A person was erased.
+    USER_ERASED = "user.erased";
+    /// A new signing key was published.
+    SIGNING_KEY_ROTATED = "signing_key.rotated";
+}

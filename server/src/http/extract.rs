@@ -1,0 +1,131 @@
+//! What handlers take from a request: the body as [`Json`], the query as [`Query`], a list's [`Page`].
+//! Every refusal is a problem that names what is wrong.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::error::{Code, Problem};
+
+/// A JSON body in, a JSON body out. Members that the type does not know are refused by name when it
+/// says `#[serde(deny_unknown_fields)]`, which every request type does.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        parse(&read_body(request, app).await?).map(Self)
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Problem> {
+        let declared = request.headers().contains_key(header::CONTENT_TYPE);
+        let json = is_json(request.headers());
+        let bytes = read_body(request, app).await?;
+        match (bytes.is_empty(), declared, json) {
+            (true, _, _) => Ok(Self(None)),
+            (false, true, false) => Err(Code::UnsupportedMediaType.into()),
+            (false, _, _) => parse(&bytes).map(|body| Self(Some(body))),
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => json_bytes(bytes),
+            Err(error) => Problem::internal(error).into_response(),
+        }
+    }
+}
+
+/// An answer whose JSON is already written.
+pub fn json_bytes(bytes: impl Into<Body>) -> Response {
+    let mut response = Response::new(bytes.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn read_body(request: Request<Body>, app: &App) -> Result<Vec<u8>, Problem> {
+    let limited = Limited::new(request.into_body(), app.ground.settings.server.body_limit);
+    match limited.collect().await {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
+        Err(error) => Err(Problem::new(Code::InvalidRequest).detail("The request body ended before it was complete.").cause(error)),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let parsed = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    parsed.map_err(|error| {
+        let problem = Problem::new(Code::InvalidRequest);
+        if bytes.is_empty() {
+            return problem.detail("The request body is empty; this needs a JSON object.");
+        }
+        if error.is_data() {
+            // serde names the member and what was expected; it quotes strings of the request only for wrong
+            // types, so keep what comes before the value.
+            let text = error.to_string();
+            return problem.detail(format!("The request body is not what this route takes: {}.", describe(&text)));
+        }
+        problem.detail("The request body is not valid JSON.").cause(error)
+    })
+}
+
+/// Serde's own words without the position and without quoting a refused value (it may be a secret).
+fn describe(text: &str) -> String {
+    let text = text.split(" at line ").next().unwrap_or(text);
+    match text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: ")) {
+        Some(rest) => match rest.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("a member has the wrong type, expected {expected}"),
+            None => "a member has the wrong type".to_owned(),
+        },
+        None if text.starts_with("unknown variant") => match text.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("a member has a value that is not one of {expected}"),
+            None => "a member has a value that is not known".to_owned(),
+        },
+        None => text.chars().take(300).collect(),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The query string; unknown names are refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(error) => {
+                Err(Problem::new(Code::InvalidRequest).detail("The query string has a value of the wrong form.").cause(error.body_text()))
+            }
+        }
+    }
+}

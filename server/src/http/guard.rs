@@ -1,0 +1,182 @@
+//! Who may call: every handler takes one of these first, and that is the declaration of its guard.
+//!
+//! [`Caller`] is a signed-in person or service; the access token is checked from memory and the
+//! per-user limit is taken. [`Visitor`] is anybody; the limit for callers not signed in is taken per
+//! address, and the route's own limit with it. `openapi.json` shows the same declaration, and a test
+//! runs every operation as nobody to prove that it holds.
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use axum::extract::FromRequestParts;
+use http::header;
+use http::request::Parts;
+use uuid::Uuid;
+
+use super::client_ip::limit_key;
+use super::context::{Context, of};
+use super::limits::Policy;
+use crate::app::App;
+use crate::error::{Code, Problem};
+use crate::time::Timestamp;
+
+/// A verified access token: who calls, in which session, with which rights.
+#[derive(Debug)]
+pub struct Verified {
+    /// The person (or service).
+    pub user: Uuid,
+    /// The session.
+    pub session: Uuid,
+    /// The OAuth client the token was issued to.
+    pub client: String,
+    /// Granted scopes.
+    pub scopes: Vec<String>,
+    /// Authorization roles.
+    pub roles: Vec<String>,
+    /// The refresh generation the token was issued with.
+    pub generation: i64,
+    /// When the token ends.
+    pub expires_at: Timestamp,
+    /// When its use was last noted, in microseconds; so that noting costs one comparison on a hot token.
+    pub touched: AtomicI64,
+}
+
+/// A signed-in caller.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Arc<Verified>);
+
+impl std::ops::Deref for Caller {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.0
+    }
+}
+
+impl Caller {
+    /// Refuses callers whose token lacks `scope`.
+    pub fn require(&self, scope: &str) -> Result<(), Problem> {
+        if self.scopes.iter().any(|granted| granted == scope) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::InsufficientScope).detail(format!("This needs the scope `{scope}`, which the access token does not have.")))
+    }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1); the scheme in any case.
+pub fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let context = of(parts)?;
+        let verified = match bearer(parts) {
+            Some(token) => app.authenticate(token, context.now),
+            None => Err(Problem::new(Code::Unauthenticated)),
+        };
+        match verified {
+            Ok(verified) => {
+                context.note_user(verified.user);
+                take(app, &context, Policy::SignedIn, verified.user.as_bytes()).await?;
+                Ok(Self(verified))
+            }
+            // A token that does not verify is an anonymous request, and counts as one.
+            Err(problem) => {
+                take_address(app, &context, Policy::Global).await?;
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// A signed-in caller, if there is one. A bad token counts as none.
+#[derive(Clone, Debug)]
+pub struct MaybeCaller(pub Option<Caller>);
+
+impl FromRequestParts<App> for MaybeCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if bearer(parts).is_none() {
+            take_address(app, &of(parts)?, Policy::Global).await?;
+            return Ok(Self(None));
+        }
+        match Caller::from_request_parts(parts, app).await {
+            Ok(caller) => Ok(Self(Some(caller))),
+            Err(problem) if problem.code.status() == 401 => Ok(Self(None)),
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+/// A route's own limit, as a type: `Visitor<Login>`.
+pub trait OwnLimit {
+    /// The policy, besides the global one.
+    const POLICY: Option<Policy>;
+}
+
+macro_rules! own_limits {
+    ($($(#[$doc:meta])* $name:ident = $policy:expr;)+) => {
+        $($(#[$doc])* #[derive(Clone, Copy, Debug)] pub struct $name;
+        impl OwnLimit for $name { const POLICY: Option<Policy> = $policy; })+
+    };
+}
+
+own_limits! {
+    /// Only the global limit.
+    NoOwnLimit = None;
+    /// `KEYSTEAD_LIMITS__LOGIN`.
+    LoginLimit = Some(Policy::Login);
+    /// `KEYSTEAD_LIMITS__SIGNUP`.
+    SignupLimit = Some(Policy::Signup);
+    /// `KEYSTEAD_LIMITS__PASSWORD_FORGOT`.
+    ForgotLimit = Some(Policy::PasswordForgot);
+    /// `KEYSTEAD_LIMITS__VERIFY_RESEND`.
+    ResendLimit = Some(Policy::VerifyResend);
+}
+
+/// Anybody: a caller who is not signed in, or does not need to be.
+#[derive(Clone, Debug)]
+pub struct Visitor<L = NoOwnLimit> {
+    /// The request.
+    pub context: Arc<Context>,
+    limit: PhantomData<L>,
+}
+
+impl<L: OwnLimit + Send> FromRequestParts<App> for Visitor<L> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let context = of(parts)?;
+        take_address(app, &context, Policy::Global).await?;
+        if let Some(policy) = L::POLICY {
+            take_address(app, &context, policy).await?;
+        }
+        Ok(Self { context, limit: PhantomData })
+    }
+}
+
+/// Takes from the caller's address's budget. Behind a proxy that is not declared trusted the address is
+/// the proxy's; without any address there is no key, and one bucket for the whole world would let one
+/// caller shut out all others, so nothing is taken.
+pub async fn take_address(app: &App, context: &Context, policy: Policy) -> Result<(), Problem> {
+    match context.ip {
+        Some(ip) => take(app, context, policy, limit_key(ip).as_ref()).await,
+        None => Ok(()),
+    }
+}
+
+/// Takes one from the budget of `key` and notes it for the answer.
+pub async fn take(app: &App, context: &Context, policy: Policy, key: &[u8]) -> Result<(), Problem> {
+    if let Some(headers) = app.ground.limiter.check(policy, key, context.now).await? {
+        context.note_limit(headers);
+    }
+    Ok(())
+}

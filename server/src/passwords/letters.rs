@@ -1,0 +1,182 @@
+//! What depends on whether an account exists, decided after the answer: which mail goes to whom.
+//!
+//! The routes enqueue the same job for every address. The job looks, and sends what fits, or nothing.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::accounts::{self, PersonView, Status, UserRow};
+use crate::app::App;
+use crate::audit::{self, Actor, Target};
+use crate::codes::{self, NewCode, Purpose};
+use crate::db::Tx;
+use crate::error::Problem;
+use crate::http::limits::Policy;
+use crate::jobs::{Claimed, Handler, JobError, Kind};
+use crate::mail::{self, Letter};
+use crate::time::Timestamp;
+
+const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// An address that has an account was used to sign up again.
+pub const SIGNED_UP_AGAIN: Kind = Kind { name: "passwords.signed_up_again", max_attempts: 10, lease: LEASE };
+/// Somebody asked for a reset link.
+pub const RESET_REQUESTED: Kind = Kind { name: "passwords.reset_requested", max_attempts: 10, lease: LEASE };
+/// Somebody asked for the confirmation code again.
+pub const CODE_REQUESTED: Kind = Kind { name: "passwords.code_requested", max_attempts: 10, lease: LEASE };
+
+/// Payload of [`SIGNED_UP_AGAIN`]; sealed at rest like every payload.
+#[derive(Serialize, Deserialize)]
+pub struct SignedUpAgain {
+    /// The address.
+    pub email: String,
+    /// The name given this time.
+    pub name: String,
+    /// The job role given this time.
+    pub role: Option<String>,
+    /// Of the password chosen this time.
+    pub password_hash: String,
+    /// The key that was made for the person who then was none.
+    pub unused_key: Uuid,
+}
+
+/// Payload of the other two.
+#[derive(Serialize, Deserialize)]
+pub struct Requested {
+    /// The address.
+    pub email: String,
+}
+
+/// What a confirmation code puts in force besides the address: whoever confirms gets the password that was
+/// chosen together with the code, not one that somebody else left with the address before.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Chosen {
+    pub name: String,
+    pub role: Option<String>,
+    pub password_hash: String,
+}
+
+/// The handlers of this slice's jobs.
+pub fn handlers(app: &App) -> Vec<(Kind, Handler)> {
+    vec![
+        (SIGNED_UP_AGAIN, handler(app, async |app: App, job| signed_up_again(&app, job).await)),
+        (RESET_REQUESTED, handler(app, async |app: App, job| reset_requested(&app, job).await)),
+        (CODE_REQUESTED, handler(app, async |app: App, job| code_requested(&app, job).await)),
+    ]
+}
+
+fn handler<F, Fut>(app: &App, work: F) -> Handler
+where
+    F: Fn(App, Claimed) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), JobError>> + Send + 'static,
+{
+    let app = app.clone();
+    Arc::new(move |job| Box::pin(work(app.clone(), job)))
+}
+
+fn payload<'a, T: Deserialize<'a>>(job: &'a Claimed) -> Result<T, JobError> {
+    serde_json::from_slice(&job.payload).map_err(|error| JobError::Dead(format!("payload: {error}")))
+}
+
+/// The cause, for the queue's own log; a problem's sentence holds nothing personal.
+fn retry(problem: Problem) -> JobError {
+    JobError::Retry(problem.cause.map_or_else(|| problem.detail.into_owned(), |cause| cause.to_string()))
+}
+
+async fn find(app: &App, email: &str) -> Result<Option<(UserRow, Arc<PersonView>)>, JobError> {
+    let index = app.ground.keyring.blind_index("email", email);
+    let Some(row) = accounts::store::find_by_email(&app.ground.db, index).await? else { return Ok(None) };
+    let person = app.people.view(row.id).await.map_err(|error| retry(error.into()))?;
+    Ok(person.map(|person| (row, person)))
+}
+
+async fn signed_up_again(app: &App, job: Claimed) -> Result<(), JobError> {
+    let request: SignedUpAgain = payload(&job)?;
+    app.ground.keyring.destroy(request.unused_key).await.map_err(|error| retry(error.into()))?;
+    let Some((row, person)) = find(app, &request.email).await? else { return Ok(()) };
+    let now = app.ground.clock.now();
+    if row.status == Status::Pending {
+        let chosen = Chosen { name: request.name, role: request.role, password_hash: request.password_hash };
+        let chosen = serde_json::to_vec(&chosen).map_err(|error| JobError::Dead(error.to_string()))?;
+        return send_code(app, job.id, row.id, &person, Some(chosen), now).await;
+    }
+    let letter = Letter::AlreadyRegistered {
+        name: person.name.clone(),
+        sign_in_url: app.link("login", None),
+        reset_url: app.link("forgot", None),
+    };
+    let jobs = app.ground.jobs.clone();
+    app.ground.db.write(async move |tx| mail::post(tx, &jobs, &request.email, letter.clone(), now).await.map(|_| ())).await?;
+    Ok(())
+}
+
+async fn code_requested(app: &App, job: Claimed) -> Result<(), JobError> {
+    let request: Requested = payload(&job)?;
+    let Some((row, person)) = find(app, &request.email).await? else { return Ok(()) };
+    if row.status != Status::Pending {
+        return Ok(());
+    }
+    let now = app.ground.clock.now();
+    let (roots, id) = (app.ground.roots.clone(), row.id);
+    let newest =
+        app.ground.db.read(async move |tx: &mut Tx| codes::newest_payload(tx, &roots, Purpose::VerifyEmail, id, now).await).await?;
+    send_code(app, job.id, row.id, &person, newest, now).await
+}
+
+/// Sends another confirmation code, unless the person got too many lately. The code's row has the job's id,
+/// so a job that runs twice sends one.
+async fn send_code(
+    app: &App,
+    job: Uuid,
+    user: Uuid,
+    person: &PersonView,
+    chosen: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<(), JobError> {
+    if app.ground.limiter.check(Policy::VerifyResend, user.as_bytes(), now).await.is_err() {
+        return Ok(());
+    }
+    let ttl = app.ground.settings.passwords.verify_ttl;
+    let issued = NewCode::digits(&app.ground, job, Purpose::VerifyEmail, user, chosen.as_deref(), now, now.plus(ttl));
+    let letter = Letter::VerifyEmail { name: person.name.clone(), code: issued.secret, minutes: ttl.as_secs() / 60 };
+    let (jobs, to, code) = (app.ground.jobs.clone(), person.email.clone(), issued.code);
+    app.ground
+        .db
+        .write(async move |tx| {
+            if codes::issue(tx, &code).await? {
+                mail::post(tx, &jobs, &to, letter.clone(), now).await?;
+            }
+            Ok::<_, crate::db::DbError>(())
+        })
+        .await?;
+    Ok(())
+}
+
+async fn reset_requested(app: &App, job: Claimed) -> Result<(), JobError> {
+    let request: Requested = payload(&job)?;
+    let Some((row, person)) = find(app, &request.email).await? else { return Ok(()) };
+    if row.status != Status::Active {
+        return Ok(());
+    }
+    let now = app.ground.clock.now();
+    let ttl = app.ground.settings.passwords.reset_ttl;
+    let issued = NewCode::link(&app.ground, job.id, Purpose::ResetPassword, row.id, now, now.plus(ttl));
+    let letter =
+        Letter::ResetPassword { name: person.name.clone(), link: app.link("reset", Some(&issued.secret)), minutes: ttl.as_secs() / 60 };
+    let event =
+        audit::Event::new(&app.ground, audit::PASSWORD_RESET_REQUESTED, now).actor(Actor::Unknown).target(Target::user(row.id));
+    let (jobs, code) = (app.ground.jobs.clone(), issued.code);
+    app.ground
+        .db
+        .write(async move |tx| {
+            if codes::issue(tx, &code).await? {
+                mail::post(tx, &jobs, &request.email, letter.clone(), now).await?;
+                audit::record(tx, &event).await?;
+            }
+            Ok::<_, crate::db::DbError>(())
+        })
+        .await?;
+    Ok(())
+}

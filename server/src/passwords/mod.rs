@@ -1,0 +1,26 @@
+//! Passwords: sign-up, confirmation of the address, sign-in, lockout, reset, change, policy.
+//!
+//! Nothing here tells whether an account exists. A wrong password and an unknown address cost one hash and
+//! the same statements; what depends on an account (whom to mail, what) is decided by a job after the
+//! answer. Failed sign-ins are counted per address, existing or not ([`lockout`]); of parallel guesses no
+//! more get through than tries are left ([`attempts`]).
+//!
+//! Owns the table `login_failures`. Writes people through `accounts`, sessions through `sessions`.
+
+pub mod attempts;
+mod change;
+mod confirm;
+mod letters;
+pub mod lockout;
+mod login;
+pub mod policy;
+mod reset;
+mod routes;
+mod signup;
+mod store;
+
+pub use attempts::Attempts;
+pub use letters::handlers;
+pub use lockout::unlock;
+pub use routes::routes;
+pub use store::STATEMENTS;

@@ -1,0 +1,59 @@
+//! A session ends: one, all others, or all. Whoever ends one here cannot forget to tell the instances.
+
+use uuid::Uuid;
+
+use super::Sessions;
+use super::store;
+use crate::db::{DbError, Tx};
+use crate::time::Timestamp;
+
+/// Why a session was ended; kept in its row and in the audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The person signed out.
+    Logout,
+    /// The person ended it from another session.
+    Revoked,
+    /// A rotated refresh token was presented again.
+    Replay,
+    /// The password was reset or changed.
+    PasswordChanged,
+    /// The account was suspended, deleted or erased.
+    AccountClosed,
+}
+
+impl EndReason {
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Revoked => "revoked",
+            Self::Replay => "replay",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountClosed => "account_closed",
+        }
+    }
+}
+
+impl Sessions {
+    /// Ends one open session of `user`; false when there was none.
+    pub async fn end_one(&self, tx: &mut Tx, session: Uuid, user: Uuid, reason: EndReason, now: Timestamp) -> Result<bool, DbError> {
+        let ended = store::end_one(tx, session, user, now, reason.as_str()).await?;
+        let any = !ended.is_empty();
+        self.revocations.push_on_commit(tx, ended, now);
+        Ok(any)
+    }
+
+    /// Ends the open sessions of `user` but `keep`; how many.
+    pub async fn end_others(&self, tx: &mut Tx, user: Uuid, keep: Uuid, reason: EndReason, now: Timestamp) -> Result<usize, DbError> {
+        let ended = store::end_others(tx, user, keep, now, reason.as_str()).await?;
+        let count = ended.len();
+        self.revocations.push_on_commit(tx, ended, now);
+        Ok(count)
+    }
+
+    /// Ends every open session of `user`; how many.
+    pub async fn end_all(&self, tx: &mut Tx, user: Uuid, reason: EndReason, now: Timestamp) -> Result<usize, DbError> {
+        self.end_others(tx, user, Uuid::nil(), reason, now).await
+    }
+}

@@ -1,0 +1,75 @@
+//! Sessions: start, rotate, list, end; and the verification of access tokens without a read.
+//!
+//! A session is one row. Its refresh tokens are not stored at all: the row's salt and generation
+//! recompute each of them ([`token`]). Rotating is one conditional UPDATE; whoever does not get the row
+//! reads it and decides ([`rotation`]). Access tokens are checked from memory ([`Sessions::authenticate`]);
+//! what must be refused is pushed to every instance and polled as the net under it ([`revocation`]).
+//! Activity is noted in memory and written in batches ([`activity`]).
+//!
+//! Owns the table `sessions`. Reads nothing of other slices' tables.
+
+pub mod activity;
+mod answer;
+mod device;
+pub mod end;
+mod refresh;
+pub mod revocation;
+pub mod rotation;
+mod routes;
+mod start;
+pub mod store;
+pub mod token;
+mod verify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
+pub use end::EndReason;
+pub use routes::routes;
+pub use start::{NewSession, start};
+
+use self::activity::Activity;
+use self::revocation::Revocations;
+use crate::accounts::People;
+use crate::ground::Ground;
+use crate::http::guard::Verified;
+
+/// The OAuth client of the first-party sign-in.
+pub const FIRST_PARTY_CLIENT: &str = "keystead";
+
+/// Verified tokens that are kept: about 300 bytes each.
+const VERIFIED_TOKENS_MAX: u64 = 100_000;
+
+/// The state of this slice in one instance; clones share it.
+#[derive(Clone)]
+pub struct Sessions {
+    ground: Ground,
+    people: People,
+    verified: Cache<[u8; 32], Arc<Verified>>,
+    revocations: Revocations,
+    activity: Activity,
+}
+
+impl Sessions {
+    /// Nothing verified yet; [`Sessions::run`] loads what was revoked.
+    pub fn new(ground: Ground, people: People) -> Self {
+        let ttl = ground.settings.tokens.access_ttl + Duration::from_secs(60);
+        let verified = Cache::builder().max_capacity(VERIFIED_TOKENS_MAX).time_to_live(ttl).build();
+        let revocations = Revocations::new(ground.clone());
+        let activity = Activity::new(ground.clone());
+        Self { ground, people, verified, revocations, activity }
+    }
+
+    /// What was ended lately.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// What was used lately.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+}

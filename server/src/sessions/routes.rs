@@ -1,0 +1,380 @@
+//! `/api/v1/auth/refresh|logout|logout-all|me|verify|session` and `/api/v1/sessions`.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::answer::{clear_cookie, cookie_token};
+use super::device::{describe, open_device};
+use super::store;
+use super::token::RefreshToken;
+use super::{EndReason, SessionView, SignInAnswer, Transport, UserAnswer};
+use crate::accounts::UserBody;
+use crate::app::App;
+use crate::audit::{self, Actor, Target};
+use crate::error::{Code, Problem, ProblemBody};
+use crate::http::context::{Here, Now, Origin};
+use crate::http::csrf;
+use crate::http::extract::{Json, OptionalJson, Query, json_bytes};
+use crate::http::guard::{Caller, MaybeCaller, take, take_address};
+use crate::http::limits::Policy;
+use crate::http::page::{List, PageQuery};
+use crate::time::Timestamp;
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(logout_all))
+        .routes(routes!(me))
+        .routes(routes!(verify))
+        .routes(routes!(session))
+        .routes(routes!(extend))
+        .routes(routes!(list, revoke_others))
+        .routes(routes!(revoke))
+}
+
+/// A refresh token in the body, for clients without cookies.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RefreshRequest {
+    /// The refresh token; without it the cookie's is used.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    refresh_token: Option<SecretString>,
+}
+
+/// The refresh token of the request and how it came: in the body, or by cookie past the cross-site check.
+fn presented(app: &App, headers: &HeaderMap, body: Option<RefreshRequest>) -> Result<Option<(SecretString, Transport)>, Problem> {
+    if let Some(token) = body.and_then(|body| body.refresh_token) {
+        return Ok(Some((token, Transport::Body)));
+    }
+    let Some(token) = cookie_token(headers, &app.ground.settings) else { return Ok(None) };
+    // Without an authentic token there is no session to bind the check to, and nothing to protect.
+    if let Some(opened) = RefreshToken::open(&app.ground.roots, &token) {
+        csrf::check(headers, &app.ground.roots, opened.session, &app.ground.settings)?;
+    }
+    Ok(Some((token, Transport::Cookie)))
+}
+
+/// Exchange the refresh token for its successor
+///
+/// The same token presented again within the reuse window gets the same successor, so two tabs or a lost
+/// answer never sign anybody out. A token whose successor is in use, presented after the window, ends the session.
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "sessions", operation_id = "refresh",
+    request_body(content = Option<RefreshRequest>),
+    params(("X-CSRF-Token" = Option<String>, Header, description = "Required when the cookie carries the token")),
+    responses((status = 200, body = SignInAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn refresh(
+    State(app): State<App>,
+    Here(context): Here,
+    origin: Origin,
+    headers: HeaderMap,
+    OptionalJson(body): OptionalJson<RefreshRequest>,
+) -> Result<Response, Problem> {
+    let Some((token, transport)) = presented(&app, &headers, body)? else {
+        take_address(&app, &context, Policy::Global).await?;
+        return Err(Problem::new(Code::Unauthenticated).detail("There is no refresh token in this request. Sign in."));
+    };
+    // An authentic token counts against its session, a made-up one against the address it comes from.
+    let token = match app.sessions.open_refresh(&token) {
+        Ok(token) => token,
+        Err(error) => {
+            take_address(&app, &context, Policy::Global).await?;
+            return Err(error.into_problem());
+        }
+    };
+    take(&app, &context, Policy::SignedIn, token.session.as_bytes()).await?;
+    let signed_in = app.sessions.refresh(&token, &origin, context.now).await.map_err(super::refresh::RefreshError::into_problem)?;
+    context.note_user(signed_in.user());
+    Ok(signed_in.answer(StatusCode::OK, transport))
+}
+
+/// Sign out
+///
+/// Ends the session of the access token, of the refresh token in the body, or of the cookie.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "sessions", operation_id = "logout",
+    request_body(content = Option<RefreshRequest>), security((), ("bearer" = [])),
+    params(("X-CSRF-Token" = Option<String>, Header, description = "Required when the cookie says which session")),
+    responses((status = 204, description = "Signed out"), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn logout(
+    State(app): State<App>,
+    MaybeCaller(caller): MaybeCaller,
+    Now(now): Now,
+    origin: Origin,
+    headers: HeaderMap,
+    OptionalJson(body): OptionalJson<RefreshRequest>,
+) -> Result<Response, Problem> {
+    let ended = match caller {
+        Some(caller) => Some((caller.session, caller.user)),
+        None => match presented(&app, &headers, body)? {
+            Some((token, _)) => match app.sessions.open_refresh(&token) {
+                Ok(token) => store::find(&app.ground.db, token.session)
+                    .await?
+                    .filter(|found| found.salt == token.salt)
+                    .map(|found| (found.id, found.user)),
+                Err(error) => return Err(error.into_problem()),
+            },
+            None => return Err(Code::Unauthenticated.into()),
+        },
+    };
+    if let Some((session, user)) = ended {
+        end(&app, session, user, EndReason::Logout, &origin, now).await?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if cookie_token(&headers, &app.ground.settings).is_some() {
+        clear_cookie(&mut response, &app.ground.settings);
+    }
+    Ok(response)
+}
+
+/// Ends one session of `user`, on record; false when there was no such open session.
+async fn end(app: &App, session: Uuid, user: Uuid, reason: EndReason, origin: &Origin, now: Timestamp) -> Result<bool, Problem> {
+    let key = app.ground.keyring.get(user).await?;
+    let event = audit::Event::new(&app.ground, audit::SESSION_ENDED, now)
+        .actor(Actor::User(user))
+        .target(Target::session(session))
+        .detail("reason", reason.as_str())
+        .origin(&app.ground, Some(&key), origin);
+    let sessions = app.sessions.clone();
+    app.ground
+        .db
+        .write(async move |tx| {
+            let ended = sessions.end_one(tx, session, user, reason, now).await?;
+            if ended {
+                audit::record(tx, &event).await?;
+            }
+            Ok::<_, Problem>(ended)
+        })
+        .await
+}
+
+/// Sign out everywhere
+#[utoipa::path(post, path = "/api/v1/auth/logout-all", tag = "sessions", operation_id = "logoutAll", security(("bearer" = [])),
+    responses((status = 204, description = "Every session of the caller has ended"), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn logout_all(
+    State(app): State<App>,
+    caller: Caller,
+    Now(now): Now,
+    origin: Origin,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    end_many(&app, &caller, Uuid::nil(), EndReason::Logout, &origin, now).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if cookie_token(&headers, &app.ground.settings).is_some() {
+        clear_cookie(&mut response, &app.ground.settings);
+    }
+    Ok(response)
+}
+
+async fn end_many(app: &App, caller: &Caller, keep: Uuid, reason: EndReason, origin: &Origin, now: Timestamp) -> Result<usize, Problem> {
+    let user = caller.user;
+    let key = app.ground.keyring.get(user).await?;
+    let event = audit::Event::new(&app.ground, audit::SESSIONS_ENDED, now)
+        .actor(Actor::User(user))
+        .target(Target::user(user))
+        .detail("reason", reason.as_str())
+        .origin(&app.ground, Some(&key), origin);
+    let sessions = app.sessions.clone();
+    app.ground
+        .db
+        .write(async move |tx| {
+            let ended = sessions.end_others(tx, user, keep, reason, now).await?;
+            audit::record(tx, &event).await?;
+            Ok::<_, Problem>(ended)
+        })
+        .await
+}
+
+/// Who am I
+#[utoipa::path(get, path = "/api/v1/auth/me", tag = "sessions", operation_id = "me", security(("bearer" = [])),
+    responses((status = 200, body = UserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn me(State(app): State<App>, caller: Caller, Now(now): Now) -> Result<Response, Problem> {
+    let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
+    Ok(json_bytes(person.json.clone()))
+}
+
+/// What a token verification tells.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct VerifyAnswer {
+    /// Always true; a token that is not valid gets a 401.
+    valid: bool,
+    user: UserBody,
+    session: SessionView,
+    /// Scopes of the token.
+    scopes: Vec<String>,
+    /// When the token ends.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+/// Whom is this token for, and until when
+#[utoipa::path(get, path = "/api/v1/auth/verify", tag = "sessions", operation_id = "verify", security(("bearer" = [])),
+    responses((status = 200, body = VerifyAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn verify(State(app): State<App>, caller: Caller, Now(now): Now) -> Result<Json<VerifyAnswer>, Problem> {
+    let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
+    let session = store::find(&app.ground.db, caller.session).await?.ok_or(Code::SessionRevoked)?;
+    Ok(Json(VerifyAnswer {
+        valid: true,
+        user: person.body(),
+        session: SessionView::from(&session),
+        scopes: caller.scopes.clone(),
+        expires_at: caller.expires_at,
+    }))
+}
+
+/// Whether somebody is signed in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SessionAnswer {
+    /// False when nobody is.
+    authenticated: bool,
+    #[schema(required = true)]
+    session: Option<SessionView>,
+    /// For requests that the cookie authenticates.
+    #[schema(required = true)]
+    csrf_token: Option<String>,
+}
+
+/// Is anybody signed in
+///
+/// By cookie or access token. A page that has just loaded asks this first; it also hands out the CSRF token.
+#[utoipa::path(get, path = "/api/v1/auth/session", tag = "sessions", operation_id = "session", security((), ("bearer" = [])),
+    responses((status = 200, body = SessionAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn session(
+    State(app): State<App>,
+    MaybeCaller(caller): MaybeCaller,
+    Now(now): Now,
+    headers: HeaderMap,
+) -> Result<Json<SessionAnswer>, Problem> {
+    let (id, salt) = match &caller {
+        Some(caller) => (Some(caller.session), None),
+        None => {
+            let token = cookie_token(&headers, &app.ground.settings).and_then(|token| RefreshToken::open(&app.ground.roots, &token));
+            token.map_or((None, None), |token| (Some(token.session), Some(token.salt)))
+        }
+    };
+    let found = match id {
+        Some(id) => store::find(&app.ground.db, id).await?,
+        None => None,
+    };
+    let open = found.filter(|found| {
+        let ends = found.refresh_expires_at.min(found.idle_expires_at).min(found.expires_at);
+        found.ended_at.is_none() && now < ends && salt.is_none_or(|salt| salt == found.salt)
+    });
+    Ok(Json(match open {
+        Some(open) => SessionAnswer {
+            authenticated: true,
+            session: Some(SessionView::from(&open)),
+            csrf_token: Some(csrf::token(&app.ground.roots, open.id)),
+        },
+        None => SessionAnswer { authenticated: false, session: None, csrf_token: None },
+    }))
+}
+
+/// `{session}`.
+#[derive(Serialize, ToSchema)]
+struct ExtendAnswer {
+    session: SessionView,
+}
+
+/// Keep the session alive
+///
+/// Moves the idle end as any use does; the absolute end stays.
+#[utoipa::path(post, path = "/api/v1/auth/session/extend", tag = "sessions", operation_id = "extendSession", security(("bearer" = [])),
+    responses((status = 200, body = ExtendAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn extend(State(app): State<App>, caller: Caller, Now(now): Now) -> Result<Json<ExtendAnswer>, Problem> {
+    let idle_end = now.plus(app.ground.settings.sessions.idle_ttl);
+    let session = store::extend(&app.ground.db, caller.session, idle_end, now).await?.ok_or(Code::SessionRevoked)?;
+    Ok(Json(ExtendAnswer { session: SessionView::from(&session) }))
+}
+
+/// A row of the session list.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SessionItem {
+    id: Uuid,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// Browser and system in a few words.
+    device: String,
+    /// Where it was opened from.
+    #[schema(required = true)]
+    ip: Option<String>,
+    #[schema(required = true)]
+    user_agent: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    last_active_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+const LIST: &str = "sessions";
+
+/// My sessions, newest first
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", operation_id = "listSessions", security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = List<SessionItem>), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Now(now): Now,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<List<SessionItem>>, Problem> {
+    let page = query.check(&app.ground.roots, LIST)?;
+    let key = app.ground.keyring.get(caller.user).await?;
+    let rows = store::list(&app.ground.db, caller.user, now, page.after, page.rows()).await?;
+    let items = rows.into_iter().map(|(session, sealed)| {
+        let device = open_device(&key, session.id, &sealed);
+        SessionItem {
+            id: session.id,
+            current: session.id == caller.session,
+            device: describe(device.user_agent.as_deref()),
+            ip: device.ip,
+            user_agent: device.user_agent,
+            created_at: session.created_at,
+            last_active_at: session.last_active_at,
+            expires_at: session.expires_at,
+        }
+    });
+    Ok(Json(page.answer(&app.ground.roots, LIST, items.collect(), |item| item.id)))
+}
+
+/// How many sessions were ended.
+#[derive(Serialize, ToSchema)]
+struct RevokedAnswer {
+    revoked: usize,
+}
+
+/// End all my other sessions
+#[utoipa::path(delete, path = "/api/v1/sessions", tag = "sessions", operation_id = "revokeOtherSessions", security(("bearer" = [])),
+    responses((status = 200, body = RevokedAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn revoke_others(State(app): State<App>, caller: Caller, Now(now): Now, origin: Origin) -> Result<Json<RevokedAnswer>, Problem> {
+    let revoked = end_many(&app, &caller, caller.session, EndReason::Revoked, &origin, now).await?;
+    Ok(Json(RevokedAnswer { revoked }))
+}
+
+/// End one of my sessions
+#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "revokeSession", security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The session")),
+    responses((status = 204, description = "Ended"), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Now(now): Now,
+    origin: Origin,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let Path(id) = id?;
+    // Somebody else's session answers like one that does not exist.
+    if end(&app, id, caller.user, EndReason::Revoked, &origin, now).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Code::NotFound.into()) }
+}

@@ -1,0 +1,205 @@
+//! Every SQL line about sessions.
+
+use uuid::Uuid;
+
+use crate::args;
+use crate::db::{Db, DbError, Row, Tx};
+use crate::time::Timestamp;
+
+crate::statements! {
+    /// A new session.
+    INSERT = "INSERT INTO sessions (id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
+            refresh_expires_at, idle_expires_at, expires_at, ip, user_agent)
+        VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $5, $6, $7, $8, $9, $10)";
+    /// The whole rotation: whoever gets the row has rotated it, everybody else has not.
+    ROTATE = "UPDATE sessions SET generation = generation + 1, rotated_at = $4, last_active_at = $4, refresh_expires_at = $5, idle_expires_at = $6
+        WHERE id = $1 AND generation = $2 AND salt = $3 AND ended_at IS NULL
+            AND refresh_expires_at > $4 AND idle_expires_at > $4 AND expires_at > $4
+        RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
+    /// One session, without its sealed columns.
+    FIND = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason
+        FROM sessions WHERE id = $1";
+    /// The device columns of one session.
+    FIND_DEVICE = "SELECT ip, user_agent FROM sessions WHERE id = $1";
+    /// A page of a person's open sessions, newest first.
+    LIST = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason, ip, user_agent
+        FROM sessions
+        WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2 AND idle_expires_at > $2 AND expires_at > $2
+            AND id < $3
+        ORDER BY id DESC LIMIT $4";
+    /// Moves the idle end.
+    EXTEND = "UPDATE sessions SET idle_expires_at = $2, last_active_at = $3
+        WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
+        RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
+    /// Ends one session of a person.
+    END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL RETURNING id";
+    /// Ends a person's sessions, but the one given.
+    END_OTHERS = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id";
+    /// What was ended since.
+    ENDED_SINCE = "SELECT id, ended_at FROM sessions WHERE ended_at > $1";
+    /// What activity moved, for many sessions at once ($1 is JSON: [[id, at, idle end, seen generation], …]);
+    /// the newest value wins whatever the order.
+    TOUCH = "UPDATE sessions SET last_active_at = max(last_active_at, n.at), idle_expires_at = max(idle_expires_at, n.idle),
+            seen_generation = max(seen_generation, n.seen)
+        FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS at, value ->> 2 AS idle, value ->> 3 AS seen FROM json_each($1)) AS n
+        WHERE sessions.id = n.id AND ended_at IS NULL",
+      postgres "UPDATE sessions SET last_active_at = greatest(last_active_at, n.at), idle_expires_at = greatest(idle_expires_at, n.idle),
+            seen_generation = greatest(seen_generation, n.seen)
+        FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS at, (value ->> 2)::bigint AS idle, (value ->> 3)::bigint AS seen
+            FROM json_array_elements($1::text::json)) AS n
+        WHERE sessions.id = n.id AND ended_at IS NULL";
+}
+
+/// A session as the store has it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The session's id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub user: Uuid,
+    /// The OAuth client it was opened through.
+    pub client: String,
+    /// 256 random bits that every refresh token of this session is bound to.
+    pub salt: [u8; 32],
+    /// The current refresh generation.
+    pub generation: i64,
+    /// The newest generation of which a token was presented.
+    pub seen_generation: i64,
+    /// Start.
+    pub created_at: Timestamp,
+    /// Last rotation, or start.
+    pub rotated_at: Timestamp,
+    /// Last use that was written down.
+    pub last_active_at: Timestamp,
+    /// End of the current refresh token.
+    pub refresh_expires_at: Timestamp,
+    /// End unless used.
+    pub idle_expires_at: Timestamp,
+    /// End whatever happens.
+    pub expires_at: Timestamp,
+    /// When it was ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it was ended.
+    pub end_reason: Option<String>,
+}
+
+/// The sealed address and user agent.
+#[derive(Clone, Debug, Default)]
+pub struct SealedDevice {
+    /// The address.
+    pub ip: Option<Vec<u8>>,
+    /// The user agent.
+    pub user_agent: Option<Vec<u8>>,
+}
+
+fn session(row: &Row) -> Result<Session, DbError> {
+    Ok(Session {
+        id: row.get(0)?,
+        user: row.get(1)?,
+        client: row.get(2)?,
+        salt: row.get(3)?,
+        generation: row.get(4)?,
+        seen_generation: row.get(5)?,
+        created_at: row.get(6)?,
+        rotated_at: row.get(7)?,
+        last_active_at: row.get(8)?,
+        refresh_expires_at: row.get(9)?,
+        idle_expires_at: row.get(10)?,
+        expires_at: row.get(11)?,
+        ended_at: row.get(12)?,
+        end_reason: row.get(13)?,
+    })
+}
+
+/// Writes a new session at generation 0.
+pub async fn insert(tx: &mut Tx, new: &Session, device: &SealedDevice) -> Result<(), DbError> {
+    let args = args![
+        new.id,
+        new.user,
+        new.client.clone(),
+        new.salt,
+        new.created_at,
+        new.refresh_expires_at,
+        new.idle_expires_at,
+        new.expires_at,
+        device.ip.clone(),
+        device.user_agent.clone()
+    ];
+    tx.execute(INSERT, args).await.map(|_| ())
+}
+
+/// Rotates the session if it still stands at `generation`; `None` when it does not, or is over.
+pub async fn rotate(
+    db: &Db,
+    id: Uuid,
+    generation: i64,
+    salt: &[u8; 32],
+    now: Timestamp,
+    refresh_expires_at: Timestamp,
+    idle_expires_at: Timestamp,
+) -> Result<Option<Session>, DbError> {
+    let (rows, _) = db.write_one(ROTATE, args![id, generation, *salt, now, refresh_expires_at, idle_expires_at]).await?;
+    rows.first().map(session).transpose()
+}
+
+/// One session, ended or not.
+pub async fn find(db: &Db, id: Uuid) -> Result<Option<Session>, DbError> {
+    db.query_opt(FIND, args![id]).await?.as_ref().map(session).transpose()
+}
+
+/// One session's device.
+pub async fn find_device_of(db: &Db, id: Uuid) -> Result<SealedDevice, DbError> {
+    let row = db.query_opt(FIND_DEVICE, args![id]).await?;
+    row.map_or_else(|| Ok(SealedDevice::default()), |row| Ok(SealedDevice { ip: row.get(0)?, user_agent: row.get(1)? }))
+}
+
+/// Up to `rows` open sessions of `user` older than `before`, newest first.
+pub async fn list(
+    db: &Db,
+    user: Uuid,
+    now: Timestamp,
+    before: Option<Uuid>,
+    rows: i64,
+) -> Result<Vec<(Session, SealedDevice)>, DbError> {
+    let before = before.unwrap_or(Uuid::max());
+    let rows = db.query(LIST, args![user, now, before, rows]).await?;
+    rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(14)?, user_agent: row.get(15)? }))).collect()
+}
+
+/// Moves the idle end of an open session.
+pub async fn extend(db: &Db, id: Uuid, idle_expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>, DbError> {
+    let (rows, _) = db.write_one(EXTEND, args![id, idle_expires_at, now]).await?;
+    rows.first().map(session).transpose()
+}
+
+/// Ends one open session of `user`; the ended ids.
+pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Uuid>, DbError> {
+    ids(&tx.query(END_ONE, args![id, user, now, reason]).await?)
+}
+
+/// Ends all open sessions of `user` but `keep`; the ended ids.
+pub async fn end_others(tx: &mut Tx, user: Uuid, keep: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Uuid>, DbError> {
+    ids(&tx.query(END_OTHERS, args![user, keep, now, reason]).await?)
+}
+
+fn ids(rows: &[Row]) -> Result<Vec<Uuid>, DbError> {
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Sessions ended after `since`, with when.
+pub async fn ended_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp)>, DbError> {
+    let rows = db.query(ENDED_SINCE, args![since]).await?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// Writes down many sessions' activity: (session, last use, idle end, newest generation seen).
+pub async fn touch(tx: &mut Tx, notes: &[(Uuid, Timestamp, Timestamp, i64)]) -> Result<u64, DbError> {
+    let rows: Vec<_> =
+        notes.iter().map(|(id, at, idle, seen)| (id.simple().to_string(), at.as_micros(), idle.as_micros(), *seen)).collect();
+    let json = serde_json::to_string(&rows).map_err(|error| DbError::Other(error.to_string()))?;
+    tx.execute(TOUCH, args![json]).await
+}
