@@ -42,8 +42,8 @@ struct Inner {
     way: Way,
     templates: Templates,
     clock: Clock,
-    reached: AtomicI64,
-    failed: AtomicI64,
+    /// The last delivery: twice its microseconds, plus one when the server was reached.
+    last: AtomicI64,
 }
 
 enum Way {
@@ -90,8 +90,7 @@ impl Mailer {
     fn new(way: Way, from: &str, branding: Branding, clock: Clock) -> Result<Self, MailError> {
         describe_counter!("keystead_mail_sent_total", "Deliveries of letters, by template and outcome (sent, retry, refused).");
         let from = from.parse().map_err(|_| MailError::From)?;
-        let (reached, failed) = (AtomicI64::new(NEVER), AtomicI64::new(NEVER));
-        Ok(Self(Arc::new(Inner { from, way, templates: Templates::new(branding)?, clock, reached, failed })))
+        Ok(Self(Arc::new(Inner { from, way, templates: Templates::new(branding)?, clock, last: AtomicI64::new(NEVER) })))
     }
 
     /// Delivers one letter for the job `job`, enqueued at `date`. Repeating it is harmless.
@@ -121,22 +120,22 @@ impl Mailer {
                 (kept.is_ok(), kept.map_err(JobError::from))
             }
         };
-        let seen = if reached { &self.0.reached } else { &self.0.failed };
-        seen.store(self.0.clock.now().as_micros(), Ordering::Relaxed);
+        let last = self.0.clock.now().as_micros().saturating_mul(2) | i64::from(reached);
+        self.0.last.store(last, Ordering::Relaxed);
         outcome
     }
 
     /// Whether mail leaves, as the last delivery saw it. Costs nothing and asks nobody.
     pub fn healthy(&self) -> Health {
-        let (reached, failed) = (self.0.reached.load(Ordering::Relaxed), self.0.failed.load(Ordering::Relaxed));
-        let healthy = reached >= failed;
-        let last =
-            (reached.max(failed) != NEVER).then(|| LastDelivery { reached: healthy, at: Timestamp::from_micros(reached.max(failed)) });
+        let last = match self.0.last.load(Ordering::Relaxed) {
+            NEVER => None,
+            last => Some(LastDelivery { reached: last & 1 == 1, at: Timestamp::from_micros(last.div_euclid(2)) }),
+        };
         let transport = match self.0.way {
             Way::Smtp(_) => "smtp",
             Way::Development(_) => "mailbox",
         };
-        Health { transport, healthy, last }
+        Health { transport, healthy: last.is_none_or(|last| last.reached), last }
     }
 
     /// Ends the connections politely; to be called when the workers have stopped.
