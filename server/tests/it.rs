@@ -1,1 +1,4 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../src/mail/tests.rs"]
+mod mail;

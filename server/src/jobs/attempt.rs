@@ -1,0 +1,179 @@
+//! One attempt at one job: open the payload, run the handler under a renewed lease, record how it ended.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::store::{self, ClaimedRow};
+use super::{Claimed, Handler, JobError, Jobs, backoff, metrics};
+use crate::db::DbError;
+use crate::secret::Purpose;
+
+/// How long a job of a kind that this version does not know is left to newer instances before it is looked at again.
+const UNKNOWN_KIND_DELAY: Duration = Duration::from_secs(15);
+/// Pause between tries to record an outcome while the database is away.
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_ERROR: usize = 500;
+
+pub(super) struct Attempt {
+    pub(super) jobs: Jobs,
+    pub(super) job: ClaimedRow,
+    pub(super) owner: Uuid,
+    /// `None`: this version does not know the kind.
+    pub(super) handler: Option<Handler>,
+    /// Cancelled when the process stops and the handler had its grace.
+    pub(super) hand_back: CancellationToken,
+}
+
+/// How an attempt ended.
+enum Outcome {
+    Done,
+    Retry(String),
+    Dead(String),
+    HandedBack,
+    UnknownKind,
+    /// Another instance took the job over; it will record the outcome.
+    Lost,
+}
+
+impl Outcome {
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry(_) => "retry",
+            Self::Dead(_) => "dead",
+            Self::HandedBack => "handed_back",
+            Self::UnknownKind => "unknown_kind",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl Attempt {
+    /// Runs the job and records the outcome, trying until it is recorded or the process stops. `false`: the
+    /// outcome could not be recorded, so the job will run again when its lease ends.
+    pub(super) async fn run(self) -> bool {
+        let outcome = self.outcome().await;
+        loop {
+            match self.record(&outcome).await {
+                Ok(()) => return true,
+                Err(error @ (DbError::Unavailable(_) | DbError::Serialization)) if !self.hand_back.is_cancelled() => {
+                    tracing::warn!(job = %self.job.id, kind = self.job.kind, %error, "the outcome of a job cannot be recorded yet");
+                    let _ = tokio::time::timeout(RECORD_PAUSE, self.hand_back.cancelled()).await;
+                }
+                Err(error) => {
+                    tracing::error!(job = %self.job.id, kind = self.job.kind, %error, "the outcome of a job is lost; it will run again");
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Runs the job and records the outcome once.
+    pub(super) async fn run_once(self) -> Result<(), DbError> {
+        let outcome = self.outcome().await;
+        self.record(&outcome).await
+    }
+
+    async fn outcome(&self) -> Outcome {
+        let Some(handler) = &self.handler else { return Outcome::UnknownKind };
+        // Attempts that never reported back count too: a job that kills its process must not do so for ever.
+        if self.job.attempts > self.job.max_attempts {
+            return Outcome::Dead("its workers stopped before they could report an outcome".into());
+        }
+        let started = Instant::now();
+        let outcome = match self.open() {
+            Ok(claimed) => self.supervise(handler, claimed).await,
+            Err(error) => self.judge(error),
+        };
+        metrics::ran(&self.job.kind, started.elapsed());
+        outcome
+    }
+
+    fn open(&self) -> Result<Claimed, JobError> {
+        let context = store::seal_context(&self.job.kind, self.job.id);
+        let payload = self.jobs.0.roots.open(Purpose::System, &context, &self.job.sealed)?;
+        Ok(Claimed { id: self.job.id, attempt: self.job.attempts, payload, enqueued_at: self.job.enqueued_at })
+    }
+
+    /// The handler, until it ends, the lease is lost, or the process must go.
+    async fn supervise(&self, handler: &Handler, claimed: Claimed) -> Outcome {
+        // The call itself may panic before it returns a future, so it happens inside.
+        let handler = handler.clone();
+        let running = AssertUnwindSafe(async move { handler(claimed).await }).catch_unwind();
+        tokio::select! {
+            biased;
+            ended = running => match ended {
+                Ok(Ok(())) => Outcome::Done,
+                Ok(Err(error)) => self.judge(error),
+                // What was panicked with may quote anything; the panic hook has logged it.
+                Err(_) => self.judge(JobError::Retry("the handler panicked".into())),
+            },
+            () = self.hand_back.cancelled() => Outcome::HandedBack,
+            () = self.keep_lease() => Outcome::Lost,
+        }
+    }
+
+    /// Renews the lease at half time; returns when it is lost.
+    async fn keep_lease(&self) {
+        let half = (self.job.lease / 2).max(Duration::from_millis(10));
+        let mut ticks = interval_at(Instant::now() + half, half);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match store::renew(&self.jobs.0.db, self.job.id, self.owner, self.jobs.0.clock.now()).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(job = %self.job.id, kind = self.job.kind, %error, "a lease could not be renewed"),
+            }
+        }
+    }
+
+    fn judge(&self, error: JobError) -> Outcome {
+        match error {
+            JobError::Retry(why) if self.job.attempts >= self.job.max_attempts => Outcome::Dead(clean(&why)),
+            JobError::Retry(why) => Outcome::Retry(clean(&why)),
+            JobError::Dead(why) => Outcome::Dead(clean(&why)),
+        }
+    }
+
+    async fn record(&self, outcome: &Outcome) -> Result<(), DbError> {
+        let (db, now) = (&self.jobs.0.db, self.jobs.0.clock.now());
+        let (id, owner) = (self.job.id, self.owner);
+        let held = match outcome {
+            Outcome::Done => store::finish(db, id, owner).await?,
+            Outcome::Retry(why) => {
+                let wait = backoff::draw(self.job.attempts, &self.jobs.0.random);
+                store::retry(db, id, owner, now.plus(wait), why.clone()).await?
+            }
+            Outcome::Dead(why) => store::bury(db, id, owner, now, why.clone()).await?,
+            Outcome::HandedBack => store::hand_back(db, id, owner, self.job.run_at).await?,
+            Outcome::UnknownKind => store::hand_back(db, id, owner, now.plus(UNKNOWN_KIND_DELAY)).await?,
+            Outcome::Lost => false,
+        };
+        self.report(outcome, held);
+        Ok(())
+    }
+
+    fn report(&self, outcome: &Outcome, held: bool) {
+        let (job, kind, attempt) = (self.job.id, self.job.kind.as_str(), self.job.attempts);
+        let result = if held { outcome.label() } else { "lost" };
+        metrics::finished(kind, result);
+        match outcome {
+            _ if !held => tracing::warn!(%job, kind, attempt, "a job was taken over by another worker"),
+            Outcome::Retry(error) => tracing::warn!(%job, kind, attempt, error, "a job failed and will be retried"),
+            Outcome::Dead(error) => tracing::error!(%job, kind, attempt, error, "a job failed for good and is a dead letter"),
+            Outcome::UnknownKind => tracing::warn!(%job, kind, "a job of an unknown kind is left to a newer instance"),
+            Outcome::Done | Outcome::HandedBack | Outcome::Lost => tracing::debug!(%job, kind, attempt, result, "a job ended"),
+        }
+    }
+}
+
+/// One line of bounded length. Control characters go: PostgreSQL refuses NUL in text, and a log line stays a line.
+fn clean(why: &str) -> String {
+    why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_ERROR).collect()
+}

@@ -1,0 +1,41 @@
+//! Mail: the words of every letter, the wire to an SMTP server, the development mailbox.
+
+#[path = "tests/letters.rs"]
+mod letters;
+#[path = "tests/sink.rs"]
+mod sink;
+#[path = "tests/smtp.rs"]
+mod smtp;
+
+use keystead::mail::{Branding, Letter};
+
+fn branding() -> Branding {
+    Branding::new("https://id.example.com")
+}
+
+/// One of each, for `name`.
+fn letters(name: &str) -> Vec<Letter> {
+    let name = || name.to_owned();
+    let url = |path: &str| format!("https://id.example.com{path}");
+    vec![
+        Letter::VerifyEmail { name: name(), code: "048213".into(), minutes: 10 },
+        Letter::AlreadyRegistered { name: name(), sign_in_url: url("/login"), reset_url: url("/forgot") },
+        Letter::ResetPassword { name: name(), link: url("/reset?token=ksp_a-b_c&x=1"), minutes: 60 },
+        Letter::PasswordChanged { name: name() },
+        Letter::AccountLocked { name: name(), minutes: 30, reset_url: url("/forgot") },
+        Letter::SessionReplayed { name: name(), device: "Firefox on Linux".into(), at: "2026-03-05T14:30:59.5+01:00".into() },
+        Letter::AccountDeleted { name: name(), erases_at: "2026-04-04T00:00:00Z".into() },
+    ]
+}
+
+/// Asks `look` every few milliseconds until it answers, at most five seconds; then fails naming `what`.
+async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited five seconds in vain for {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
