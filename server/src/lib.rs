@@ -7,8 +7,10 @@
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod http;
 pub mod jobs;
 pub mod mail;
 pub mod secret;
 pub mod shared;
+pub mod telemetry;
 pub mod time;
