@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -131,6 +131,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Seconds for `Retry-After`, rounded up.
     pub retry_after: Option<u64>,
+    /// More headers for the answer, such as `RateLimit`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log alone.
     pub cause: Option<Arc<str>>,
 }
@@ -138,7 +140,7 @@ pub struct Problem {
 impl Problem {
     /// The problem `code` with its usual sentence.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: Cow::Borrowed(code.default_detail()), errors: Vec::new(), retry_after: None, cause: None }
+        Self { code, detail: Cow::Borrowed(code.default_detail()), errors: Vec::new(), retry_after: None, headers: Vec::new(), cause: None }
     }
 
     /// Says something more to the point than the code's usual sentence.
@@ -160,6 +162,13 @@ impl Problem {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.retry_after = Some(whole.max(1));
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -262,6 +271,9 @@ impl IntoResponse for Problem {
         if self.code.status() == 401 {
             // RFC 6750 section 3: a 401 names the scheme.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keystead\""));
+        }
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
         }
         response.extensions_mut().insert(Arc::new(self));
         response

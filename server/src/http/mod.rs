@@ -1,0 +1,39 @@
+//! The server as HTTP sees it: connections, the gates every request passes, and the few routes that
+//! belong to no feature (health, API reference, landing page).
+//!
+//! A request enters through [`serve`] (accept, protocol, draining), passes the [`Gate`] (request id,
+//! client address, load shed, limits of size and time, CORS, panics, security headers, metrics, access
+//! log; one pass, no tower of layers) and reaches the router. What handlers and guards want the gate to
+//! know (user, extra headers) they leave in the request's [`Visit`]. [`Limiter`] counts, [`Csrf`] guards
+//! cookie-authorised writes, [`deprecated`] announces the end of a route. Failures are
+//! [`Problem`](crate::error::Problem)s; the gate writes their bodies.
+
+pub mod admission;
+pub mod answer;
+pub mod body;
+pub mod client_ip;
+pub mod compress;
+mod connection;
+pub mod cors;
+pub mod csrf;
+pub mod deprecation;
+pub mod docs;
+pub mod fallback;
+pub mod gate;
+pub mod health;
+pub mod landing;
+pub mod limits;
+pub mod ops;
+pub mod security_headers;
+pub mod server;
+pub mod template;
+pub mod visit;
+
+pub use client_ip::{ClientIp, LimitKey, limit_key};
+pub use csrf::Csrf;
+pub use deprecation::deprecated;
+pub use gate::{Allowance, Gate, GateSettings, GateTools};
+pub use health::{CheckResult, Health, Readiness, Status};
+pub use limits::{LimitHeaders, Limiter, Policy};
+pub use server::{ServerSettings, bind, serve};
+pub use visit::{RequestId, UserId, Visit};

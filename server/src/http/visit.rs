@@ -1,0 +1,173 @@
+//! What is known about a request for as long as it is answered.
+//!
+//! The gate makes one [`Visit`] per request and puts it into the request's extensions. It is the one
+//! place where things on the inside (a guard, a limit, a handler) leave word for the gate on the
+//! outside: who the caller is, which route answered, which headers to add.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
+
+use super::client_ip::ClientIp;
+use crate::error::Problem;
+use crate::secret::Random;
+use crate::time::Timestamp;
+
+/// The name of the header that carries the request id.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request: the caller's own when it is well formed, else a UUIDv7.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Keeps an incoming `X-Request-Id` of 8–128 characters of `[A-Za-z0-9._-]`, else makes one.
+    pub fn of(headers: &HeaderMap, random: &Random, now: Timestamp) -> Self {
+        match headers.get(X_REQUEST_ID) {
+            Some(given) if well_formed(given.as_bytes()) => Self(given.clone()),
+            _ => Self::new(random.uuid(now)),
+        }
+    }
+
+    /// The id `id`.
+    pub fn new(id: Uuid) -> Self {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text = id.hyphenated().encode_lower(&mut text);
+        // Hexadecimal digits and hyphens are always a valid header value.
+        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("00000000")))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        // Both constructors admit ASCII alone.
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The id as the value of a header.
+    pub fn to_header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+fn well_formed(id: &[u8]) -> bool {
+    (8..=128).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// Put into the response's extensions by a handler that learned who the caller is only itself, such
+/// as sign-in. Guards use [`Visit::set_user`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserId(pub Uuid);
+
+/// One request on its way through; see the module. Clones are the same visit.
+#[derive(Clone, Debug)]
+pub struct Visit(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    id: RequestId,
+    client: IpAddr,
+    route: OnceLock<MatchedPath>,
+    user: OnceLock<Uuid>,
+    headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
+    body_pending: AtomicBool,
+}
+
+impl Visit {
+    /// A visit of `client`.
+    pub fn new(id: RequestId, client: IpAddr) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            client,
+            route: OnceLock::new(),
+            user: OnceLock::new(),
+            headers: Mutex::new(Vec::new()),
+            body_pending: AtomicBool::new(false),
+        }))
+    }
+
+    /// The visit behind these request parts; `None` only where no gate stands before the router.
+    pub fn of(parts: &Parts) -> Option<&Self> {
+        parts.extensions.get()
+    }
+
+    /// The request id.
+    pub fn id(&self) -> &RequestId {
+        &self.0.id
+    }
+
+    /// The client's address, derived as [`ClientIp`] says.
+    pub fn client(&self) -> ClientIp {
+        ClientIp(self.0.client)
+    }
+
+    /// Notes who the caller is, for the log. The first word counts.
+    pub fn set_user(&self, user: Uuid) {
+        let _ = self.0.user.set(user);
+    }
+
+    /// Who the caller is, once a guard has said so.
+    pub fn user(&self) -> Option<Uuid> {
+        self.0.user.get().copied()
+    }
+
+    /// Notes the template of the route that answers.
+    pub fn set_route(&self, route: &MatchedPath) {
+        let _ = self.0.route.set(route.clone());
+    }
+
+    /// The template of the route that answered, such as `/api/v1/sessions/{id}`.
+    pub fn route(&self) -> Option<&str> {
+        self.0.route.get().map(MatchedPath::as_str)
+    }
+
+    /// Adds a header to the answer, whatever it will be; for extractors, which never see the answer.
+    pub fn add_header(&self, name: HeaderName, value: HeaderValue) {
+        self.0.headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+    }
+
+    /// Takes the headers that were left with [`Visit::add_header`].
+    pub fn take_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        std::mem::take(&mut *self.0.headers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_body_pending(&self, pending: bool) {
+        self.0.body_pending.store(pending, Ordering::Relaxed);
+    }
+
+    pub(super) fn body_pending(&self) -> bool {
+        self.0.body_pending.load(Ordering::Relaxed)
+    }
+}
+
+fn missing() -> Problem {
+    Problem::internal("the router was called without a gate before it")
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(parts).cloned().ok_or_else(missing)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Visit::of(parts).map(|visit| visit.id().clone()).ok_or_else(missing)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ClientIp {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Visit::of(parts).map(Visit::client).ok_or_else(missing)
+    }
+}

@@ -1,0 +1,79 @@
+//! Every metric there is: one table, from which the help lines and `docs/metrics.md` are made.
+
+use std::fmt::Write;
+
+/// What kind of number a metric is, as Prometheus means it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+impl MetricKind {
+    /// The word of the text format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric. Seconds and bytes are the units, as the names say.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// The full name.
+    pub name: &'static str,
+    /// What kind of number.
+    pub kind: MetricKind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// One sentence for people.
+    pub help: &'static str,
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Gauge, labels, help }
+}
+
+const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Histogram, labels, help }
+}
+
+/// All metrics, in the order of their names.
+pub const METRICS: &[Metric] = &[
+    gauge("keystead_build_info", &["version"], "Always 1; the label names the running version."),
+    histogram("keystead_http_request_seconds", &["method", "route", "status"], "Time from a request's head to its answer's head."),
+    counter("keystead_http_shed_total", &[], "Requests refused with 503 because too many were in flight."),
+    counter("keystead_limit_hits_total", &["policy"], "Requests refused with 429, by rate limit policy."),
+    counter("process_cpu_seconds_total", &[], "CPU time of this process, user and system."),
+    gauge("process_max_fds", &[], "File descriptors this process may open."),
+    gauge("process_open_fds", &[], "File descriptors this process has open."),
+    gauge("process_resident_memory_bytes", &[], "Memory of this process that is in RAM."),
+    gauge("process_start_time_seconds", &[], "When this process started, in seconds since the Unix epoch."),
+    gauge("process_threads", &[], "Threads of this process."),
+];
+
+/// The table as `docs/metrics.md` has it.
+pub fn metrics_reference() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nGenerated from the table in `server/src/telemetry/catalogue.rs`; a test keeps this page current.\n\
+         Scraped from the operations listener (`KEYSTEAD_OPS_ADDR`, `GET /metrics`) in the Prometheus text format.\n\n\
+         | name | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for metric in METRICS {
+        let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        // Writing to a string does not fail.
+        let _ = writeln!(page, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.as_str(), metric.help);
+    }
+    page
+}
