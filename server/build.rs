@@ -1,5 +1,4 @@
 //! Tells the program which commit it was built from. Works without git, and without a repository.
-#![expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

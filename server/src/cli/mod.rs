@@ -170,6 +170,7 @@ pub fn block_on(threads: usize, work: impl Future<Output = Result<(), Failure>>)
         builder.worker_threads(threads);
     }
     let runtime = builder.enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("The runtime cannot start: {error}."), "Check the limits of this user."))?;
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format!("The runtime cannot start: {error}."), "Check the limits of this user."))?;
     runtime.block_on(work)
 }

@@ -47,9 +47,10 @@ pub fn choose<R: BufRead>(create: &Create, terminal: &mut Terminal<R>, fresh: im
     let line = if create.password_stdin || !terminal.is_terminal { first_line(&mut terminal.input)? } else { String::new() };
     match line.is_empty() {
         false => Ok(Password::Given(line.into())),
-        true if create.password_stdin => {
-            Err(Failure::usage("There is no password on standard input.", "Pipe it in, such as: keystead users create … --password-stdin < file"))
-        }
+        true if create.password_stdin => Err(Failure::usage(
+            "There is no password on standard input.",
+            "Pipe it in, such as: keystead users create … --password-stdin < file",
+        )),
         true => Ok(Password::Generated(generate(&fresh()).into())),
     }
 }
@@ -58,11 +59,14 @@ fn first_line(input: &mut impl BufRead) -> Result<String, Failure> {
     let mut line = String::new();
     match input.take(LONGEST_LINE).read_line(&mut line) {
         Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
-        Err(error) => Err(Failure::failed(format!("Standard input cannot be read: {}.", error.kind()), "Pass the password as one line of UTF-8 text.")),
+        Err(error) => Err(Failure::failed(
+            format!("Standard input cannot be read: {}.", error.kind()),
+            "Pass the password as one line of UTF-8 text.",
+        )),
     }
 }
 
-/// Four groups of five letters and digits (96 bits and more) that always hold an upper-case letter and a digit.
+/// Four groups of five letters and digits (95 bits) that always hold an upper-case letter and a digit.
 fn generate(random: &[u8; 20]) -> String {
     // 32 characters: a byte's low five bits choose without bias. Nothing that looks like something else.
     const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";

@@ -66,7 +66,7 @@ pub struct List {
     #[arg(long)]
     pub query: Option<String>,
     /// Only accounts in this state
-    #[arg(long, value_parser = ["pending", "active", "suspended", "locked", "deleted"])]
+    #[arg(long, value_parser = ["pending", "active", "suspended", "deleted"])]
     pub status: Option<String>,
     /// Deleted accounts too
     #[arg(long)]
@@ -101,12 +101,12 @@ pub struct Target {
 
 impl Users {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
+        let settings = settings()?;
         // The password is read before the runtime starts: standard input blocks.
         let password = match &self {
             Self::Create(create) => Some(password::choose(create, &mut password::Terminal::process(), || Random::system().bytes())?),
             _ => None,
         };
-        let settings = settings()?;
         block_on(1, run(self, password, settings, *output))
     }
 }

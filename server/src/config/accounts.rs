@@ -83,10 +83,7 @@ pub struct Lockout {
 
 impl Lockout {
     pub(super) fn from(values: &Values) -> Result<Self, Fault> {
-        Ok(Self {
-            threshold: values.get("lockout.threshold", parse::number)?,
-            duration: values.get("lockout.duration", parse::span)?,
-        })
+        Ok(Self { threshold: values.get("lockout.threshold", parse::number)?, duration: values.get("lockout.duration", parse::span)? })
     }
 }
 

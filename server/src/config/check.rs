@@ -67,7 +67,11 @@ impl Rules<'_> {
     fn lifetimes(&mut self) {
         let (tokens, sessions) = (self.settings.tokens, self.settings.sessions);
         if tokens.refresh_ttl <= tokens.access_ttl {
-            self.refuse("tokens.refresh_ttl", "is not longer than the access token's life", "make it longer than KEYSTEAD_TOKENS__ACCESS_TTL");
+            self.refuse(
+                "tokens.refresh_ttl",
+                "is not longer than the access token's life",
+                "make it longer than KEYSTEAD_TOKENS__ACCESS_TTL",
+            );
         }
         if sessions.absolute_ttl < sessions.idle_ttl {
             self.refuse("sessions.absolute_ttl", "is shorter than the idle life", "make it at least KEYSTEAD_SESSIONS__IDLE_TTL");
@@ -77,9 +81,14 @@ impl Rules<'_> {
     fn listeners(&mut self) {
         let server = &self.settings.server;
         let Some(ops) = server.ops_addr else { return };
-        let same_host = server.host.parse().is_ok_and(|host: std::net::IpAddr| host == ops.ip() || host.is_unspecified() || ops.ip().is_unspecified());
+        let same_host =
+            server.host.parse().is_ok_and(|host: std::net::IpAddr| host == ops.ip() || host.is_unspecified() || ops.ip().is_unspecified());
         if same_host && server.port == ops.port() && server.port != 0 {
-            self.refuse("server.ops_addr", "is the same port as the public listener", "use another port, such as `127.0.0.1:9464`, or `off`");
+            self.refuse(
+                "server.ops_addr",
+                "is the same port as the public listener",
+                "use another port, such as `127.0.0.1:9464`, or `off`",
+            );
         }
     }
 
@@ -90,16 +99,28 @@ impl Rules<'_> {
         }
         let count = server.instances;
         if is_sqlite(self.settings) {
-            self.refuse("database.url", format!("is SQLite, and {count} instances cannot share it"), "set a `postgres://` URL, or KEYSTEAD_SERVER__INSTANCES=1");
+            self.refuse(
+                "database.url",
+                format!("is SQLite, and {count} instances cannot share it"),
+                "set a `postgres://` URL, or KEYSTEAD_SERVER__INSTANCES=1",
+            );
         }
         if self.settings.redis_url.is_none() {
-            self.refuse("redis.url", format!("is missing, and {count} instances need it for what they share"), "set REDIS_URL, or KEYSTEAD_SERVER__INSTANCES=1");
+            self.refuse(
+                "redis.url",
+                format!("is missing, and {count} instances need it for what they share"),
+                "set REDIS_URL, or KEYSTEAD_SERVER__INSTANCES=1",
+            );
         }
     }
 
     fn replica(&mut self) {
         if self.settings.database.read_url.is_some() && is_sqlite(self.settings) && !self.values.was_set_aside("database.url") {
-            self.refuse("database.read_url", "is set, but the database is SQLite", "remove it, or set DATABASE_URL to the PostgreSQL primary");
+            self.refuse(
+                "database.read_url",
+                "is set, but the database is SQLite",
+                "remove it, or set DATABASE_URL to the PostgreSQL primary",
+            );
         }
     }
 
@@ -161,7 +182,11 @@ impl Rules<'_> {
 
     fn cors(&mut self) {
         if self.settings.cors_origins.iter().any(|origin| origin == "*") {
-            self.refuse("server.cors_origins", "allows every site to call with the user's session", "list the origins of your own applications");
+            self.refuse(
+                "server.cors_origins",
+                "allows every site to call with the user's session",
+                "list the origins of your own applications",
+            );
         }
     }
 
@@ -246,7 +271,11 @@ pub(super) fn warnings(settings: &Settings) -> Vec<Fault> {
         warn("mail.smtp_url", "mail with codes and links may leave unencrypted", "append `?tls=required`, or use `smtps://`");
     }
     if clear(settings.redis_url.as_ref(), |url| urls::redis(url).is_ok_and(|redis| !redis.is_tls && !redis.is_loopback)) {
-        warn("redis.url", "Redis is spoken to in the clear, over the network", "use `rediss://`, or a network that only these machines share");
+        warn(
+            "redis.url",
+            "Redis is spoken to in the clear, over the network",
+            "use `rediss://`, or a network that only these machines share",
+        );
     }
     if settings.tokens.access_ttl > Duration::from_secs(3600) {
         warn("tokens.access_ttl", "access tokens live for more than an hour", "use 15m; clients refresh without their users noticing");

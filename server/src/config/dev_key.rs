@@ -30,7 +30,8 @@ impl Settings {
         if self.master_keys.is_empty() && self.env == Environment::Development {
             let path = self.data_dir.join(KEY_FILE);
             self.master_keys = vec![existing_or_fresh(&path, fresh_key).map_err(|problem| {
-                let mend = "restore the file from where it was copied, or set KEYSTEAD_MASTER_KEY; without the old key the data cannot be opened";
+                let mend =
+                    "restore the file from where it was copied, or set KEYSTEAD_MASTER_KEY; without the old key the data cannot be opened";
                 Fault::missing("KEYSTEAD_MASTER_KEY", format!("{}: {problem}", path.display()), mend)
             })?];
         }

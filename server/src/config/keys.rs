@@ -51,7 +51,10 @@ fn master_key(text: &str, one_of_many: bool) -> Result<MasterKey, Wrong> {
     let (id, encoded) = match text.split_once(':') {
         Some((id, encoded)) => (id.trim(), encoded),
         None if one_of_many => {
-            return wrong("lists several keys without ids", "write `id:key,id:key`, the current one first, such as `2026b:<new>,2026a:<old>`");
+            return wrong(
+                "lists several keys without ids",
+                "write `id:key,id:key`, the current one first, such as `2026b:<new>,2026a:<old>`",
+            );
         }
         None => (UNNAMED, text),
     };

@@ -27,6 +27,7 @@ pub mod release;
 mod server;
 mod sources;
 mod storage;
+mod unknown;
 mod urls;
 mod values;
 mod voice;

@@ -52,7 +52,9 @@ pub(super) fn policies(text: &str) -> Result<Vec<(String, String)>, Wrong> {
     for part in parse::list(text) {
         let pair = part.split_once('=').map(|(policy, version)| (policy.trim().to_owned(), version.trim().to_owned()));
         match pair {
-            Some((policy, version)) if !is_word(&policy) || !is_word(&version) => return wrong("holds an unusable policy or version", MEND),
+            Some((policy, version)) if !is_word(&policy) || !is_word(&version) => {
+                return wrong("holds an unusable policy or version", MEND);
+            }
             Some((policy, _)) if policies.iter().any(|(known, _)| *known == policy) => return wrong("names a policy twice", MEND),
             Some(pair) => policies.push(pair),
             None => return wrong("is not a list of policies", MEND),

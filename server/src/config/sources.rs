@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
-use super::names::{self, PREFIX, SETTINGS};
+use super::names;
+use super::unknown::{self, file_target};
 use super::values::{Given, Values};
 use super::{DEFAULTS, dotenv};
 
@@ -13,8 +14,6 @@ use super::{DEFAULTS, dotenv};
 const LONGEST_VALUE: u64 = 64 * 1024;
 /// The longest configuration or `.env` file, in bytes.
 const LONGEST_FILE: u64 = 1024 * 1024;
-/// How close a name must be to be suggested, in edits.
-const NEAR: usize = 3;
 
 /// Where settings come from: the environment and the working folder. Tests pass their own.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +64,8 @@ pub(super) fn gather(sources: &Sources) -> (Values, Vec<Fault>) {
 
 /// The last non-empty value of `name`, and the layer that has it.
 fn last<'a>(layers: &'a [Named], name: &str) -> Option<(&'a str, &'a str)> {
-    let found = layers.iter().rev().find_map(|l| l.pairs.iter().rev().find(|(n, _)| n == name).map(|(_, v)| (v.as_str(), l.layer.as_str())));
+    let found =
+        layers.iter().rev().find_map(|l| l.pairs.iter().rev().find(|(n, _)| n == name).map(|(_, v)| (v.as_str(), l.layer.as_str())));
     found.filter(|(value, _)| !value.is_empty())
 }
 
@@ -111,8 +111,7 @@ fn lay_file(values: &mut Values, dir: &Path, chosen: Option<PathBuf>, faults: &m
         if names::of_key(&key).is_some() {
             values.lay(key.clone(), Given { text, name: key, layer: layer.clone(), file: None });
         } else {
-            let near = nearest(&key, SETTINGS.iter().map(|s| s.key.to_owned()));
-            faults.push(Fault::new(key, &layer, "there is no such key", suggestion(near)));
+            faults.push(unknown::key(key, &layer));
         }
     }
 }
@@ -129,7 +128,12 @@ fn flat(layer: &str, text: &str, faults: &mut Vec<Fault>) -> Vec<(String, String
             // The error's own text quotes the line, which may hold a secret; the message and the number do not.
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let problem = format!("is not TOML: {}", error.message().replace('\n', ", "));
-            faults.push(Fault::new(format!("line {line}"), layer, problem, "compare it with `server/defaults.toml`; texts stand in quotes"));
+            faults.push(Fault::new(
+                format!("line {line}"),
+                layer,
+                problem,
+                "compare it with `server/defaults.toml`; texts stand in quotes",
+            ));
             Vec::new()
         }
     }
@@ -169,7 +173,7 @@ fn lay_names(values: &mut Values, layer: &Named, file: Option<&Path>, faults: &m
     let pairs: BTreeMap<&String, &String> = layer.pairs.iter().map(|(name, value)| (name, value)).collect();
     for (name, value) in pairs {
         let Some(key) = names::key_of(name) else {
-            faults.extend(unknown(name, value, &layer.layer));
+            faults.extend(unknown::name(name, value, &layer.layer));
             continue;
         };
         if let Some((other, text)) = seen.get(&key)
@@ -207,11 +211,6 @@ fn lay_named_files(values: &mut Values, layers: &[Named], dir: &Path, faults: &m
     }
 }
 
-/// The setting that a `NAME_FILE` stands for.
-fn file_target(name: &str) -> Option<&str> {
-    name.strip_suffix("_FILE").filter(|target| names::key_of(target).is_some())
-}
-
 /// A folder with one file per name. Kubernetes adds entries that start with a dot; files of others are left alone.
 fn lay_secrets(values: &mut Values, folder: &Path, faults: &mut Vec<Fault>) {
     const MEND: &str = "name a folder that this user can list, with one file per name";
@@ -225,7 +224,7 @@ fn lay_secrets(values: &mut Values, folder: &Path, faults: &mut Vec<Fault>) {
     let mut layer = Named { layer: format!("secrets folder {}", folder.display()), pairs: Vec::new() };
     for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
         if names::key_of(&name).is_none() {
-            faults.extend(unknown(&name, "", &layer.layer));
+            faults.extend(unknown::name(&name, "", &layer.layer));
             continue;
         }
         match read(&folder.join(&name), LONGEST_VALUE) {
@@ -238,63 +237,6 @@ fn lay_secrets(values: &mut Values, folder: &Path, faults: &mut Vec<Fault>) {
 
 fn one_line(text: &str) -> String {
     text.trim_end_matches(['\n', '\r']).to_owned()
-}
-
-/// A name of ours that does not exist. Names of others are none of our business.
-fn unknown(name: &str, value: &str, layer: &str) -> Option<Fault> {
-    let is_foreign = !name.starts_with(PREFIX)
-        || names::LOADING.iter().any(|(known, ..)| *known == name)
-        || file_target(name).is_some()
-        || name.starts_with("KEYSTEAD_TEST_")
-        || is_service_link(name, value);
-    if is_foreign {
-        return None;
-    }
-    let (bare, suffix) = name.strip_suffix("_FILE").map_or((name, ""), |bare| (bare, "_FILE"));
-    let conventional = SETTINGS.iter().filter_map(|s| s.conventional).find(|known| bare.strip_prefix(PREFIX) == Some(known)).map(str::to_owned);
-    let known = SETTINGS.iter().flat_map(|s| [s.name(), s.section_name()]).chain(names::LOADING.iter().map(|(name, ..)| (*name).to_owned()));
-    let near = conventional.or_else(|| nearest(bare, known)).map(|near| format!("{near}{suffix}"));
-    Some(Fault::new(name, layer, "there is no such setting", suggestion(near)))
-}
-
-/// Variables that Kubernetes sets in every pod for a Service whose name begins with `keystead`.
-fn is_service_link(name: &str, value: &str) -> bool {
-    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
-    let is_port_part = ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| {
-        name.split_once(protocol).is_some_and(|(before, after)| {
-            before.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with("_PORT_") && matches!(after, "" | "_PROTO" | "_PORT" | "_ADDR")
-        })
-    });
-    name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || is_port_part || name.ends_with("_PORT") && is_address
-}
-
-fn suggestion(near: Option<String>) -> String {
-    match near {
-        Some(near) => format!("did you mean {near}? docs/configuration.md lists all settings"),
-        None => "remove it, or see docs/configuration.md for the names".to_owned(),
-    }
-}
-
-/// The candidate with the fewest edits, when it is near enough to be meant.
-fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
-    let ranked = candidates.map(|candidate| (edits(name, &candidate), candidate));
-    ranked.min().filter(|(distance, candidate)| *distance <= NEAR.min(candidate.len() / 2)).map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance.
-fn edits(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, r) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(l != *r);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 /// Why a file gave no text.

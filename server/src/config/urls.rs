@@ -35,7 +35,9 @@ fn web_url(text: &str, mend: &str) -> Result<Url, Wrong> {
 pub(super) fn socket(text: &str) -> Result<String, Wrong> {
     const MEND: &str = "use the WebSocket address, such as `wss://livekit.example.com`";
     match Url::parse(text.trim()) {
-        Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.username().is_empty() && url.password().is_none() => Ok(text.trim().to_owned()),
+        Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.username().is_empty() && url.password().is_none() => {
+            Ok(text.trim().to_owned())
+        }
         _ => wrong("is not a WebSocket URL", MEND),
     }
 }
@@ -89,7 +91,10 @@ pub(super) fn database(text: &str) -> Result<Store, Wrong> {
         return wrong("is not a database URL", "use `sqlite://path/to/keystead.db` or `postgres://user:password@host/database`");
     };
     if path.is_empty() || path.ends_with('/') || path.contains(":memory:") {
-        return wrong("names no file", "use a path, such as `sqlite:///var/lib/keystead/keystead.db`; a database in memory would lose everything");
+        return wrong(
+            "names no file",
+            "use a path, such as `sqlite:///var/lib/keystead/keystead.db`; a database in memory would lose everything",
+        );
     }
     if path.contains('?') {
         return wrong("has parameters", "leave out everything from the `?`; Keystead opens SQLite the way it needs it");
@@ -100,11 +105,13 @@ pub(super) fn database(text: &str) -> Result<Store, Wrong> {
 /// A PostgreSQL URL. `verify-ca` and `verify-full` become `require`: the driver knows only that word, and with it
 /// Keystead always verifies the certificate and the name.
 pub(super) fn postgres(text: &str) -> Result<Postgres, Wrong> {
-    const MEND: &str = "use `postgres://user:password@host:5432/database?sslmode=require`; escape special characters of the password with %XX";
+    const MEND: &str =
+        "use `postgres://user:password@host:5432/database?sslmode=require`; escape special characters of the password with %XX";
     let Some(rest) = text.trim().strip_prefix("postgres://").or_else(|| text.trim().strip_prefix("postgresql://")) else {
         return wrong("is not a PostgreSQL URL", MEND);
     };
-    let url = format!("postgres://{rest}").replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    let url =
+        format!("postgres://{rest}").replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
     // What the driver says could hold pieces of the URL; it is not shown.
     let Ok(config) = url.parse::<tokio_postgres::Config>() else { return wrong("is not a usable PostgreSQL URL", MEND) };
     if config.get_hosts().is_empty() {
@@ -128,21 +135,25 @@ pub(super) struct Redis {
     pub is_tls: bool,
 }
 
-/// `redis://`, `rediss://`, `unix://`, and the forms with `+cluster` or `+sentinel` and several hosts.
+/// `redis://`, `rediss://`, `redis+unix://`, and `-cluster` or `-sentinel` after the scheme with several hosts.
 pub(super) fn redis(text: &str) -> Result<Redis, Wrong> {
-    const MEND: &str = "use `redis://host:6379`, `rediss://…` for TLS, `redis+cluster://a:6379,b:6379` or `redis+sentinel://a:26379,b:26379/master-name`";
+    const MEND: &str =
+        "use `redis://host:6379`, `rediss://…` for TLS, `redis-cluster://a:6379,b:6379` or `redis-sentinel://a:26379,b:26379/master-name`";
     let Some((scheme, rest)) = text.trim().split_once("://") else { return wrong("is not a Redis URL", MEND) };
     if matches!(scheme, "unix" | "redis+unix" | "valkey+unix") && rest.starts_with('/') {
         return Ok(Redis { is_loopback: true, is_tls: false });
     }
-    let (base, form) = scheme.split_once(['+', '-']).unwrap_or((scheme, ""));
+    let (base, form) = scheme.split_once('-').unwrap_or((scheme, ""));
     if !matches!(base, "redis" | "rediss" | "valkey" | "valkeys") || !matches!(form, "" | "cluster" | "sentinel") {
         return wrong("is not a Redis URL", MEND);
     }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_once(['/', '?', '#']).unwrap_or((rest, ""));
     let hosts: Vec<&str> = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts).split(',').collect();
-    if hosts.iter().any(|host| !is_host_and_port(host)) {
+    if hosts.iter().any(|host| !is_host_and_port(host)) || hosts.len() > 1 && form.is_empty() {
         return wrong("names a host that is not usable", MEND);
+    }
+    if form == "sentinel" && path.is_empty() {
+        return wrong("names no master", "append the name the sentinels know it by: `redis-sentinel://a:26379,b:26379/mymaster`");
     }
     let is_loopback = hosts.iter().all(|host| network::is_loopback(without_port(host)));
     Ok(Redis { is_loopback, is_tls: matches!(base, "rediss" | "valkeys") })
@@ -170,7 +181,8 @@ pub(super) struct Smtp {
 
 /// `smtp://user:pass@host:587?tls=required`, `smtps://…`.
 pub(super) fn smtp(text: &str) -> Result<Smtp, Wrong> {
-    const MEND: &str = "use `smtp://user:password@host:587?tls=required` or `smtps://user:password@host:465`; escape special characters with %XX";
+    const MEND: &str =
+        "use `smtp://user:password@host:587?tls=required` or `smtps://user:password@host:465`; escape special characters with %XX";
     let Ok(url) = Url::parse(text.trim()) else { return wrong("is not a URL", MEND) };
     if !matches!(url.scheme(), "smtp" | "smtps") || url.host_str().is_none_or(str::is_empty) {
         return wrong("is not an SMTP URL", MEND);

@@ -1,137 +1,106 @@
-//! The store: one SQL text for both engines, the only place that names an engine.
+//! The store: one SQL text for both engines, and the only place that names an engine.
 //!
-//! INTERFACE SKETCH (bodies to be written by the owner of this folder).
-#![allow(missing_docs, unused, clippy::todo)]
+//! [`Db::read`] and [`Db::write`] take an async closure over a [`Tx`]; it commits on `Ok`, rolls back on
+//! `Err`, may run more than once, owns what it captures, and awaits nothing but its `Tx`. [`Db::query`] and
+//! [`Db::write_one`] are the same for a single statement, at a single statement's cost. Slices declare
+//! their statements with [`statements!`](crate::statements) in their `store.rs` and bind with
+//! [`args!`](crate::args).
+//!
+//! SQLite runs on threads of its own with group commit (`sqlite`), PostgreSQL through a pool (`postgres`).
+//! State check and state change are one statement, and affected rows are looked at: SQLite's single writer
+//! hides the race that PostgreSQL shows.
 
-use crate::time::Timestamp;
-use std::borrow::Cow;
-use uuid::Uuid;
+mod error;
+pub mod migrate;
+mod migrations;
+mod postgres;
+mod sql;
+mod sqlite;
+mod tx;
+mod value;
 
-/// One statement: `$1` placeholders, the same text for both engines unless the dialects differ.
-#[derive(Clone, Copy, Debug)]
-pub struct Sql {
-    pub sqlite: &'static str,
-    pub postgres: &'static str,
-}
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Declares a slice's statements as constants and lists them in `STATEMENTS`, so that a test can
-/// prepare every one of them on both engines.
-#[macro_export]
-macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $sqlite:literal $(, postgres $postgres:literal)?;)+) => {
-        $($(#[$doc])* pub(super) const $name: $crate::db::Sql = $crate::statements!(@one $sqlite $(, $postgres)?);)+
-        /// Every statement of this slice, by name.
-        pub const STATEMENTS: &[(&str, $crate::db::Sql)] = &[$((stringify!($name), $name)),+];
-    };
-    (@one $both:literal) => { $crate::db::Sql { sqlite: $both, postgres: $both } };
-    (@one $sqlite:literal, $postgres:literal) => { $crate::db::Sql { sqlite: $sqlite, postgres: $postgres } };
-}
+use secrecy::{ExposeSecret, SecretString};
 
-/// A bound argument or a column value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    Null,
-    Uuid(Uuid),
-    Text(Cow<'static, str>),
-    Bytes(Vec<u8>),
-    I64(i64),
-    Bool(bool),
-}
+pub use error::DbError;
+pub use sql::Sql;
+pub use tx::Tx;
+pub use value::{FromValue, Row, Value};
 
-macro_rules! from_value {
-    ($($from:ty => |$v:ident| $make:expr),+ $(,)?) => { $(impl From<$from> for Value { fn from($v: $from) -> Self { $make } })+ };
-}
-from_value! {
-    Uuid => |v| Value::Uuid(v), String => |v| Value::Text(v.into()), &'static str => |v| Value::Text(v.into()),
-    Vec<u8> => |v| Value::Bytes(v), i64 => |v| Value::I64(v), bool => |v| Value::Bool(v), Timestamp => |v| Value::I64(v.as_micros()),
-    i32 => |v| Value::I64(v.into()), u32 => |v| Value::I64(v.into()),
-}
-impl<const N: usize> From<[u8; N]> for Value {
-    fn from(v: [u8; N]) -> Self {
-        Value::Bytes(v.to_vec())
-    }
-}
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(v: Option<T>) -> Self {
-        v.map_or(Value::Null, Into::into)
-    }
+use self::postgres::Postgres;
+use self::sqlite::Sqlite;
+use crate::config;
+
+/// Which store of the installation: they are kept apart, so that a copy of one says nothing of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Everything but the keys.
+    Main,
+    /// The keyring: its own file, or its own schema.
+    Keyring,
 }
 
-/// The arguments of a statement in order: `args![id, now]`.
-#[macro_export]
-macro_rules! args {
-    ($($v:expr),* $(,)?) => { vec![$($crate::db::Value::from($v)),*] };
-}
-
-/// What can go wrong in the store, in the words of its callers.
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    /// The database cannot be reached, is starting, or has no connection free in time.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(String),
-    /// A unique constraint refused the row; `0` is the constraint or `table.column` as the engine names it.
-    #[error("a unique constraint was violated: {0}")]
-    Unique(String),
-    /// The transaction lost against another one and was retried too often.
-    #[error("the transaction could not be serialised")]
-    Serialization,
-    /// A column did not hold what the code expects.
-    #[error("unexpected column value: {0}")]
-    Decode(String),
-    /// Anything else the engine said.
-    #[error("the database refused the statement: {0}")]
-    Other(String),
-}
-
-/// A row of an answer; columns by position.
-#[derive(Debug)]
-pub struct Row(pub(crate) Vec<Value>);
-impl Row {
-    /// The value of column `index`.
-    pub fn get<T: FromValue>(&self, index: usize) -> Result<T, DbError> {
-        todo!()
-    }
-}
-/// Types a column can be read as: Uuid, String, Vec<u8>, i64, u32, bool, Timestamp, [u8; N], Option<T>.
-pub trait FromValue: Sized {
-    fn from_value(value: &Value) -> Result<Self, DbError>;
-}
-macro_rules! todo_from { ($($t:ty),+) => { $(impl FromValue for $t { fn from_value(_: &Value) -> Result<Self, DbError> { todo!() } })+ } }
-todo_from!(Uuid, String, Vec<u8>, i64, u32, bool, Timestamp);
-impl<T: FromValue> FromValue for Option<T> {
-    fn from_value(_: &Value) -> Result<Self, DbError> {
-        todo!()
-    }
-}
-impl<const N: usize> FromValue for [u8; N] {
-    fn from_value(_: &Value) -> Result<Self, DbError> {
-        todo!()
-    }
-}
-
-/// An open transaction (or read snapshot).
-pub struct Tx(());
-impl Tx {
-    pub async fn query(&mut self, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        todo!()
-    }
-    pub async fn query_opt(&mut self, sql: Sql, args: Vec<Value>) -> Result<Option<Row>, DbError> {
-        todo!()
-    }
-    /// Affected rows.
-    pub async fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Result<u64, DbError> {
-        todo!()
-    }
-    /// Runs `hook` after this transaction is durably committed, never when it is rolled back. Must not block.
-    pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
-        todo!()
-    }
-}
-
-/// The database of the installation; clones share it.
+/// A store; clones share it.
 #[derive(Clone)]
-pub struct Db(());
+pub struct Db {
+    engine: Engine,
+    replica: Option<Postgres>,
+    store: Store,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Postgres),
+}
+
+/// How busy a store's connections are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections at work.
+    pub in_use: usize,
+    /// Connections that wait for work.
+    pub idle: usize,
+    /// Callers that wait for a connection.
+    pub waiting: usize,
+}
+
+/// Connections to the keyring: it is read once per person and then from memory.
+const KEYRING_CONNECTIONS: usize = 2;
+
 impl Db {
+    /// Opens a store. SQLite files are created when missing; PostgreSQL is connected to when first used.
+    pub fn open(settings: &config::Database, store: Store) -> Result<Self, DbError> {
+        let url = settings.url.expose_secret();
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            let (path, readers) = match store {
+                Store::Main => (PathBuf::from(path), settings.max_connections),
+                Store::Keyring => (Path::new(path).with_file_name("keyring.db"), 1),
+            };
+            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers)?));
+            return Ok(Self { engine, replica: None, store });
+        }
+        let wait = settings.acquire_timeout;
+        let (size, schema) = match store {
+            Store::Main => (settings.max_connections, None),
+            Store::Keyring => (KEYRING_CONNECTIONS, Some("keyring")),
+        };
+        let connect = |url: &SecretString| Postgres::new(url.expose_secret(), size, wait, schema);
+        let replica = settings.read_url.as_ref().filter(|_| store == Store::Main).map(connect).transpose()?;
+        Ok(Self { engine: Engine::Postgres(connect(&settings.url)?), replica, store })
+    }
+
+    /// The read replica; this store itself where there is none. It may lag behind.
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        match &self.replica {
+            Some(replica) => Self { engine: Engine::Postgres(replica.clone()), replica: None, store: self.store },
+            None => self.clone(),
+        }
+    }
+
     /// Many statements on one snapshot, read only.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
@@ -139,26 +108,106 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        todo!()
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(work).await,
+            Engine::Postgres(postgres) => postgres.read(&work).await,
+        }
     }
-    /// A transaction: commits on `Ok`, rolls back on `Err`; run again on serialization failure.
+
+    /// A transaction: durable when this returns `Ok`, undone on `Err`, run again when it loses against another.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        todo!()
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            Engine::Postgres(postgres) => postgres.write(&work).await,
+        }
     }
-    /// One reading statement.
+
+    /// The rows of one reading statement.
     pub async fn query(&self, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        todo!()
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| tx::sqlite_rows(connection, sql.sqlite, &args)).await,
+            Engine::Postgres(postgres) => tx::postgres_rows(&postgres.client().await?, sql.postgres, &args).await,
+        }
     }
+
+    /// The first row of one reading statement.
     pub async fn query_opt(&self, sql: Sql, args: Vec<Value>) -> Result<Option<Row>, DbError> {
-        todo!()
+        Ok(self.query(sql, args).await?.into_iter().next())
     }
-    /// One writing statement that is its own transaction (one round trip): the rows it returns and how many it affected.
+
+    /// One writing statement that is its own transaction: the rows it returns, and how many it changed
+    /// (on PostgreSQL, for a statement that returns rows, how many it returned).
     pub async fn write_one(&self, sql: Sql, args: Vec<Value>) -> Result<(Vec<Row>, u64), DbError> {
-        todo!()
+        match &self.engine {
+            Engine::Sqlite(sqlite) => {
+                let work = move |connection: &rusqlite::Connection| {
+                    let rows = tx::sqlite_rows(connection, sql.sqlite, &args)?;
+                    Ok((rows, connection.changes()))
+                };
+                sqlite.write_one(work).await
+            }
+            Engine::Postgres(postgres) => {
+                let client = postgres.client().await?;
+                if !sql.postgres.contains("RETURNING") {
+                    return Ok((Vec::new(), tx::postgres_execute(&client, sql.postgres, &args).await?));
+                }
+                let rows = tx::postgres_rows(&client, sql.postgres, &args).await?;
+                let affected = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                Ok((rows, affected))
+            }
+        }
+    }
+
+    /// Asks the engine to parse a statement against the schema without running it.
+    pub async fn prepare(&self, sql: Sql) -> Result<(), DbError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| Ok(connection.prepare(sql.sqlite).map(|_| ())?)).await,
+            Engine::Postgres(postgres) => Ok(postgres.client().await?.prepare(sql.postgres).await.map(|_| ())?),
+        }
+    }
+
+    /// Whether the store answers.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        const PING: Sql = Sql { sqlite: "SELECT 1", postgres: "SELECT 1" };
+        self.query(PING, Vec::new()).await.map(|_| ())
+    }
+
+    /// Which engine, for diagnostics.
+    pub fn engine(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// How busy the connections are; nothing to tell on SQLite.
+    pub fn pool_status(&self) -> PoolStatus {
+        match &self.engine {
+            Engine::Sqlite(_) => PoolStatus::default(),
+            Engine::Postgres(postgres) => {
+                let (in_use, idle, waiting) = postgres.status();
+                PoolStatus { in_use, idle, waiting }
+            }
+        }
+    }
+
+    /// Finishes what is queued and closes the connections.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => {
+                let sqlite = sqlite.clone();
+                // Joining threads blocks; if the runtime is going down the threads end by themselves.
+                let _ = tokio::task::spawn_blocking(move || sqlite.close()).await;
+            }
+            Engine::Postgres(postgres) => postgres.close(),
+        }
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
     }
 }

@@ -1,0 +1,44 @@
+//! Every migration that ships, in order. A test proves that the folder holds no other.
+
+use super::Store;
+
+/// One step of a schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// From 1, without gaps.
+    pub version: u32,
+    /// What it is about.
+    pub name: &'static str,
+    /// Its text for SQLite.
+    pub sqlite: &'static str,
+    /// Its text for PostgreSQL.
+    pub postgres: &'static str,
+}
+
+macro_rules! migrations {
+    ($folder:literal: $($version:literal $name:literal),+ $(,)?) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/", $folder, "/", $name, ".sql")),
+            postgres: include_str!(concat!("../../migrations/", $folder, "/", $name, ".sql")),
+        }),+]
+    };
+}
+
+const MAIN: &[Migration] = migrations!("main":
+    1 "0001_accounts",
+    2 "0002_signing_keys",
+    3 "0003_jobs",
+    4 "0004_mailbox",
+);
+
+const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
+
+/// The migrations of a store.
+pub fn of(store: Store) -> &'static [Migration] {
+    match store {
+        Store::Main => MAIN,
+        Store::Keyring => KEYRING,
+    }
+}
