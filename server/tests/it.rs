@@ -1,1 +1,10 @@
+//! The one integration-test binary of Keystead.
+//!
+//! The tests of a part stand beside its code, in `src/<part>/tests.rs`, and use nothing but the public API of the
+//! crate and the harness in `support/`. They are compiled here, outside the crate: after an edit of a test only
+//! this binary is built again, and the `#[path]` lines below are the table of contents of what is tested.
+//! How to run and write tests: `docs/testing.md`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod house;
