@@ -29,7 +29,7 @@ pub struct Answer {
     pub body: Value,
     /// The body as text.
     pub text: String,
-    asked: String,
+    pub(super) asked: String,
 }
 
 impl Client {

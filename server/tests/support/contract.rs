@@ -209,3 +209,40 @@ fn merged_components(document: &Value) -> BTreeSet<String> {
     walk(document, &mut found);
     found
 }
+
+#[test]
+fn the_contract_refuses_what_is_not_documented() {
+    let user = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}});
+    let contract = Contract::new(json!({
+        "paths": {"/api/users/{id}": {"get": {"responses": {
+            "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/User"}}}},
+            "204": {"description": "nothing"},
+        }}}},
+        "components": {"schemas": {"User": user}},
+    }));
+    let verdict = |method: Method, path: &str, status: u16, body: Value| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-request-id", http::HeaderValue::from_static("0192aaaa"));
+        headers.insert("content-type", http::HeaderValue::from_static("application/json"));
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        contract.check(&method, path, &Answer { status, headers, body, text, asked: String::new() })
+    };
+
+    assert_eq!(verdict(Method::GET, "/api/users/7?x=1", 200, json!({"id": "7"})), Ok(()));
+    assert_eq!(verdict(Method::GET, "/api/users/7", 204, Value::Null), Ok(()));
+    assert_eq!(verdict(Method::GET, "/api/nowhere", 404, json!({})), Ok(()));
+    assert_eq!(verdict(Method::GET, "/dev/mailbox.json", 200, json!({})), Ok(()));
+
+    let refused = [
+        ("a wrong type", verdict(Method::GET, "/api/users/7", 200, json!({"id": 7}))),
+        ("a missing member", verdict(Method::GET, "/api/users/7", 200, json!({}))),
+        ("an undocumented member", verdict(Method::GET, "/api/users/7", 200, json!({"id": "7", "password": "x"}))),
+        ("an undocumented status", verdict(Method::GET, "/api/users/7", 201, json!({"id": "7"}))),
+        ("an undocumented method", verdict(Method::PUT, "/api/users/7", 200, json!({"id": "7"}))),
+        ("an undocumented path", verdict(Method::GET, "/api/users", 200, json!({}))),
+        ("a body where there is none", verdict(Method::GET, "/api/users/7", 204, json!({}))),
+    ];
+    for (what, verdict) in refused {
+        assert!(verdict.is_err(), "the contract let {what} pass");
+    }
+}
