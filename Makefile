@@ -1,0 +1,36 @@
+# Everything a developer does, by name. `make` lists it; the work is done by cargo and the scripts in scripts/.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint fmt bench test-deps hooks clean
+
+help: ## List what can be done here
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build the release and start it (embedded database, development settings)
+	target/release/keystead
+
+build: ## Build the release: target/release/keystead
+	$(CARGO) build --release -p keystead
+
+test: test-deps ## Run every test, on SQLite and on PostgreSQL + Redis, and fuzz the HTTP contract
+	scripts/test
+
+lint: ## Check format, lints, scripts and file lengths
+	scripts/lint
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+bench: ## Compare with raw baselines (release build, some minutes)
+	$(CARGO) run --release -p keystead-bench
+
+test-deps: ## Install what the tests need and the machine lacks (Debian; root or sudo)
+	scripts/test-deps
+
+hooks: ## Let git check format and commit messages before each commit
+	git config core.hooksPath .githooks
+
+clean: ## Remove everything that was built
+	$(CARGO) clean
