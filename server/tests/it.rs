@@ -1,1 +1,2 @@
-
+#[path = "../src/secret/tests.rs"]
+mod secret;
