@@ -1,4 +1,5 @@
 <<<<<<< HEAD
+<<<<<<< HEAD
 //! All tests of the crate, in one binary outside of it. A feature's tests stand in its folder and are compiled here.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -16,3 +17,7 @@ mod mail;
 
 mod house;
 >>>>>>> 997937c
+=======
+#[path = "../src/secret/tests.rs"]
+mod secret;
+>>>>>>> part-secret

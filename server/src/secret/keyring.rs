@@ -49,7 +49,7 @@ impl Keyring {
     /// [`SealError::UnknownKey`] when the configured master key is not the one this data was sealed
     /// with; [`SealError::Altered`] when the installation key was tampered with; [`SealError::Db`].
     pub async fn open(store: Db, roots: RootKeys, random: Random, clock: Clock) -> Result<Self, SealError> {
-        let index = installation_key(&store, &roots, &random, clock.now(), INDEX).await?;
+        let index = index_key(&store, &roots, &random, clock.now()).await?;
         let cache = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(CACHED_FOR).build();
         let index = hmac::Key::new(HMAC_SHA256, &*index);
         Ok(Self(Arc::new(Inner { store, roots, random, clock, index, cache, forgotten: AtomicU64::new(0) })))
@@ -227,25 +227,19 @@ impl Keyring {
     }
 }
 
-/// Reads the installation key of a purpose; makes it first when there is none. Two instances that
-/// start together end with the same: the first row stays, and both read it back.
-async fn installation_key(
-    store: &Db,
-    roots: &RootKeys,
-    random: &Random,
-    now: Timestamp,
-    purpose: &'static str,
-) -> Result<Zeroizing<[u8; 32]>, SealError> {
-    let place = installation_place(purpose);
-    if let Some(row) = store.query_opt(sql::INSTALLATION, args![purpose]).await? {
+/// Reads the key behind blind indexes; makes it first when there is none. Two instances that start
+/// together end with the same: the first row stays, and both read it back.
+async fn index_key(store: &Db, roots: &RootKeys, random: &Random, now: Timestamp) -> Result<Zeroizing<[u8; 32]>, SealError> {
+    let place = installation_place(INDEX);
+    if let Some(row) = store.query_opt(sql::INSTALLATION, args![INDEX]).await? {
         return unwrap_key(roots, &place, &row.get::<Vec<u8>>(0)?);
     }
     let key = Zeroizing::new(random.bytes::<32>());
     let wrapped = roots.seal(Purpose::WrapKeys, &place, &*key);
     let stored = store
         .write(async move |tx| {
-            tx.execute(sql::ADD_INSTALLATION, args![purpose, wrapped.clone(), now]).await?;
-            let row = tx.query_opt(sql::INSTALLATION, args![purpose]).await?;
+            tx.execute(sql::ADD_INSTALLATION, args![INDEX, wrapped.clone(), now]).await?;
+            let row = tx.query_opt(sql::INSTALLATION, args![INDEX]).await?;
             row.ok_or_else(|| DbError::Decode("the installation key vanished while it was created".into()))?.get::<Vec<u8>>(0)
         })
         .await?;

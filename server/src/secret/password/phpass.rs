@@ -19,6 +19,9 @@ pub struct PhpassHash {
 impl PhpassHash {
     pub(super) fn parse(text: &str) -> Result<Self, UnknownHash> {
         let rest = text.strip_prefix("$P$").or_else(|| text.strip_prefix("$H$")).ok_or(UnknownHash::Format)?.as_bytes();
+        if !rest.iter().all(|letter| ALPHABET.contains(letter)) {
+            return Err(UnknownHash::Malformed);
+        }
         let ([rounds], rest) = rest.split_first_chunk().ok_or(UnknownHash::Malformed)?;
         let (salt, output) = rest.split_first_chunk().ok_or(UnknownHash::Malformed)?;
         let log_rounds = ALPHABET.iter().position(|letter| letter == rounds).ok_or(UnknownHash::Malformed)?;
