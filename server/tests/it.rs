@@ -1,1 +1,2 @@
-
+#[path = "../src/shared/tests.rs"]
+mod shared;
