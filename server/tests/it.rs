@@ -1,5 +1,6 @@
 <<<<<<< HEAD
 <<<<<<< HEAD
+<<<<<<< HEAD
 //! All tests of the crate, in one binary outside of it. A feature's tests stand in its folder and are compiled here.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -21,3 +22,7 @@ mod house;
 #[path = "../src/secret/tests.rs"]
 mod secret;
 >>>>>>> part-secret
+=======
+#[path = "../src/shared/tests.rs"]
+mod shared;
+>>>>>>> part-shared

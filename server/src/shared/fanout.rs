@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Msg, RedisResult};
 use tokio::sync::{broadcast, mpsc};
@@ -91,19 +90,24 @@ impl Fanout {
         self.publish(&mut batch).await;
     }
 
-    /// A message that may have gone out is never sent again: twice would be worse than polled.
+    /// In one pipeline, so in order. A message that may have gone out is never sent again: twice would
+    /// be worse than polled.
     async fn publish(&self, batch: &mut Vec<Message>) {
-        let sent = join_all(batch.drain(..).map(|message| {
-            let frame = [self.instance.as_slice(), &message.payload].concat();
-            self.publish_frame("publish", channel(message.topic), frame)
-        }));
-        dropped(sent.await.into_iter().filter(|sent| !sent).count());
+        for messages in batch.chunks(BATCH) {
+            let frames = messages.iter().map(|message| (channel(message.topic), [self.instance.as_slice(), &message.payload].concat()));
+            if !self.publish_frames("publish", frames).await {
+                dropped(messages.len());
+            }
+        }
+        batch.clear();
     }
 
-    async fn publish_frame(&self, operation: &'static str, channel: String, frame: Vec<u8>) -> bool {
-        let mut publish = redis::cmd("PUBLISH");
-        publish.arg(channel).arg(frame);
-        let send = |mut connection| async move { publish.query_async::<()>(&mut connection).await };
+    async fn publish_frames(&self, operation: &'static str, frames: impl Iterator<Item = (String, Vec<u8>)>) -> bool {
+        let mut pipeline = redis::pipe();
+        for (channel, frame) in frames {
+            pipeline.cmd("PUBLISH").arg(channel).arg(frame).ignore();
+        }
+        let send = |mut connection| async move { pipeline.exec_async(&mut connection).await };
         self.link.run(operation, send).await.is_ok()
     }
 
@@ -156,7 +160,7 @@ impl Fanout {
                     if silent > SILENT_FOR {
                         return;
                     }
-                    self.publish_frame("beat", self.beat_channel.clone(), self.instance.to_vec()).await;
+                    self.publish_frames("beat", std::iter::once((self.beat_channel.clone(), self.instance.to_vec()))).await;
                 }
             }
         }

@@ -41,7 +41,9 @@ impl Target {
             "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "valkey+unix" | "unix" => Ok(Self::One(client(url)?)),
             "redis-cluster" | "rediss-cluster" => parse_cluster(plain(scheme), rest),
             "redis-sentinel" | "rediss-sentinel" => parse_sentinel(plain(scheme), rest),
-            _ => Err(unusable("the scheme must be redis, rediss, redis+unix, redis-cluster, rediss-cluster, redis-sentinel or rediss-sentinel")),
+            _ => Err(unusable(
+                "the scheme must be redis, rediss, redis+unix, redis-cluster, rediss-cluster, redis-sentinel or rediss-sentinel",
+            )),
         }
     }
 
@@ -83,8 +85,7 @@ impl Target {
     async fn master(&self) -> RedisResult<Client> {
         match self {
             Self::Sentinel { sentinels, master, node } => {
-                let mut client =
-                    SentinelClient::build(sentinels.clone(), master, Some(node.clone()), SentinelServerType::Master)?;
+                let mut client = SentinelClient::build(sentinels.clone(), master, Some(node.clone()), SentinelServerType::Master)?;
                 client.async_get_client().await
             }
             Self::One(client) => Ok(client.clone()),
@@ -137,7 +138,8 @@ fn parse_cluster(scheme: &str, rest: &str) -> Result<Target, SharedError> {
     if !parts.path.trim_matches('/').is_empty() {
         return Err(unusable("a cluster has no numbered databases: leave out what follows the hosts"));
     }
-    let nodes: Vec<ConnectionInfo> = parts.hosts.iter().map(|host| info(&format!("{scheme}://{}{host}{}", parts.user, parts.query))).collect::<Result<_, _>>()?;
+    let nodes: Vec<ConnectionInfo> =
+        parts.hosts.iter().map(|host| info(&format!("{scheme}://{}{host}{}", parts.user, parts.query))).collect::<Result<_, _>>()?;
     // Faults that only show over all nodes, such as different passwords.
     cluster(&nodes, Duration::from_secs(1)).map_err(|error| unusable(error.to_string()))?;
     Ok(Target::Cluster { nodes })
@@ -155,7 +157,7 @@ fn parse_sentinel(scheme: &str, rest: &str) -> Result<Target, SharedError> {
     if scheme == "rediss" {
         node = node.set_tls_mode(TlsMode::Secure);
     }
-    let sentinels = parts.hosts.iter().map(|host| sentinel(scheme, host, &parts.query)).collect::<Result<_, _>>()?;
+    let sentinels = parts.hosts.iter().map(|host| sentinel(scheme, host, parts.query)).collect::<Result<_, _>>()?;
     Ok(Target::Sentinel { sentinels, master: master.to_owned(), node })
 }
 
