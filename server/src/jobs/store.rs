@@ -97,7 +97,7 @@ pub(super) async fn claim(db: &Db, now: Timestamp, owner: Uuid, limit: usize) ->
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let (rows, _) = db.write_one(CLAIM, args![now, owner, limit]).await?;
     let mut jobs = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
-    jobs.sort_by(|a, b| (b.run_at, b.id).cmp(&(a.run_at, a.id)));
+    jobs.sort_by_key(|job| std::cmp::Reverse((job.run_at, job.id)));
     Ok(jobs)
 }
 

@@ -2,6 +2,10 @@
 
 #[path = "tests/letters.rs"]
 mod letters;
+#[path = "tests/mailbox.rs"]
+mod mailbox;
+#[path = "tests/queue.rs"]
+mod queue;
 #[path = "tests/sink.rs"]
 mod sink;
 #[path = "tests/smtp.rs"]
@@ -26,16 +30,4 @@ fn letters(name: &str) -> Vec<Letter> {
         Letter::SessionReplayed { name: name(), device: "Firefox on Linux".into(), at: "2026-03-05T14:30:59.5+01:00".into() },
         Letter::AccountDeleted { name: name(), erases_at: "2026-04-04T00:00:00Z".into() },
     ]
-}
-
-/// Asks `look` every few milliseconds until it answers, at most five seconds; then fails naming `what`.
-async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "waited five seconds in vain for {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::sink::{Sink, Step};
 use super::{branding, letters};
+use crate::jobs::ground::eventually;
 
 const NOW: Timestamp = Timestamp::from_secs(1_772_700_000);
 const JOB: Uuid = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001);
@@ -95,13 +96,13 @@ async fn a_silent_server_is_left_and_its_connection_never_used_again() {
     let mailer = mailer(&sink, Duration::from_millis(15));
     let deliver = async |to: &str| mailer.deliver(JOB, NOW, to, &code()).await;
     // A busy machine may need longer than that limit even to be accepted.
-    super::eventually("an accepted letter", async || deliver("one@example.org").await.ok()).await;
+    eventually("an accepted letter", async || deliver("one@example.org").await.ok()).await;
     sink.next(Step::Silence);
-    let error = super::eventually("a silent server", async || deliver("two@example.org").await.err()).await;
+    let error = eventually("a silent server", async || deliver("two@example.org").await.err()).await;
     assert_eq!(error.to_string(), "the SMTP server did not answer in time");
     assert!(!mailer.healthy().healthy);
     let before = sink.connections();
-    super::eventually("an accepted letter", async || deliver("three@example.org").await.ok()).await;
+    eventually("an accepted letter", async || deliver("three@example.org").await.ok()).await;
     assert!(sink.connections() > before, "a connection of its own");
     assert!(mailer.healthy().healthy);
 }
