@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
-use super::visit::RequestId;
+use super::request_id::RequestId;
 use crate::error::{Code, Problem};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

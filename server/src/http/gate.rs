@@ -26,7 +26,8 @@ use super::client_ip::ClientIp;
 use super::cors::Cors;
 use super::security_headers::SecurityHeaders;
 use super::template::RouteTemplate;
-use super::visit::{RequestId, UserId, Visit, X_REQUEST_ID};
+use super::request_id::{IdPool, RequestId, X_REQUEST_ID};
+use super::visit::{UserId, Visit};
 use super::{admission, answer, body, compress};
 use crate::config::{Settings, TrustedProxies};
 use crate::error::{Code, Problem};
@@ -106,14 +107,17 @@ struct Inner {
     security: SecurityHeaders,
     in_flight: AtomicUsize,
     draining: AtomicBool,
+    ids: IdPool,
 }
 
 impl Gate {
     /// Stands before `router`.
     pub fn new(router: Router, settings: GateSettings, tools: GateTools) -> Self {
         let router = if router.has_routes() { router.route_layer(RouteTemplate) } else { router };
-        let security = SecurityHeaders { https: settings.https };
-        Self(Arc::new(Inner { router, settings, tools, security, in_flight: AtomicUsize::new(0), draining: AtomicBool::new(false) }))
+        let security = SecurityHeaders::new(settings.https);
+        let ids = IdPool::new(tools.random.clone());
+        let (in_flight, draining) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self(Arc::new(Inner { router, settings, tools, security, in_flight, draining, ids }))
     }
 
     /// Requests that are being answered now.
@@ -136,7 +140,7 @@ impl Gate {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         let now = inner.tools.clock.now();
-        let id = RequestId::of(&parts.headers, &inner.tools.random, now);
+        let id = RequestId::of(&parts.headers, || inner.ids.next(now));
         let visit = Visit::new(id, ClientIp::derive(peer, &parts.headers, &inner.settings.trusted_proxies).0);
         let asked = Asked::of(&parts, &inner.settings.cors);
 

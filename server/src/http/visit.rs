@@ -10,53 +10,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use super::client_ip::ClientIp;
+use super::request_id::RequestId;
 use crate::error::Problem;
-use crate::secret::Random;
-use crate::time::Timestamp;
-
-/// The name of the header that carries the request id.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: the caller's own when it is well formed, else a UUIDv7.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
-
-impl RequestId {
-    /// Keeps an incoming `X-Request-Id` of 8–128 characters of `[A-Za-z0-9._-]`, else makes one.
-    pub fn of(headers: &HeaderMap, random: &Random, now: Timestamp) -> Self {
-        match headers.get(X_REQUEST_ID) {
-            Some(given) if well_formed(given.as_bytes()) => Self(given.clone()),
-            _ => Self::new(random.uuid(now)),
-        }
-    }
-
-    /// The id `id`.
-    pub fn new(id: Uuid) -> Self {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let text = id.hyphenated().encode_lower(&mut text);
-        // Hexadecimal digits and hyphens are always a valid header value.
-        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("00000000")))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        // Both constructors admit ASCII alone.
-        self.0.to_str().unwrap_or_default()
-    }
-
-    /// The id as the value of a header.
-    pub fn to_header(&self) -> HeaderValue {
-        self.0.clone()
-    }
-}
-
-fn well_formed(id: &[u8]) -> bool {
-    (8..=128).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-}
 
 /// Put into the response's extensions by a handler that learned who the caller is only itself, such
 /// as sign-in. Guards use [`Visit::set_user`].
