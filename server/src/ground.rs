@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Settings;
 use crate::db::Db;
-use crate::http::limits::Limiter;
+use crate::http::{Csrf, Limiter};
 use crate::jobs::Jobs;
 use crate::secret::{Keyring, PasswordPool, Random, RootKeys, Signer};
 use crate::shared::Shared;
@@ -21,6 +21,8 @@ pub struct Parts {
     pub random: Random,
     /// The database of the installation.
     pub db: Db,
+    /// The store of the keyring.
+    pub vault: Db,
     /// Each person's key.
     pub keyring: Keyring,
     /// Keys derived from the master keys.
@@ -35,6 +37,8 @@ pub struct Parts {
     pub jobs: Jobs,
     /// Request limits.
     pub limiter: Limiter,
+    /// Cross-site checks.
+    pub csrf: Csrf,
 }
 
 /// A cheap handle to the [`Parts`].

@@ -1,14 +1,3 @@
-<<<<<<< HEAD
-<<<<<<< HEAD
-<<<<<<< HEAD
-//! All tests of the crate, in one binary outside of it. A feature's tests stand in its folder and are compiled here.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "../src/jobs/tests.rs"]
-mod jobs;
-#[path = "../src/mail/tests.rs"]
-mod mail;
-=======
 //! The one integration-test binary of Keystead.
 //!
 //! The tests of a part stand beside its code, in `src/<part>/tests.rs`, and use nothing but the public API of the
@@ -19,12 +8,19 @@ mod mail;
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod house;
->>>>>>> 997937c
-=======
+mod support;
+
+#[path = "../src/cli/tests.rs"]
+mod cli;
+#[path = "../src/config/tests.rs"]
+mod config;
+#[path = "../src/http/tests.rs"]
+mod http;
+#[path = "../src/jobs/tests.rs"]
+mod jobs;
+#[path = "../src/mail/tests.rs"]
+mod mail;
 #[path = "../src/secret/tests.rs"]
 mod secret;
->>>>>>> part-secret
-=======
 #[path = "../src/shared/tests.rs"]
 mod shared;
->>>>>>> part-shared

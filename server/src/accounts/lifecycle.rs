@@ -113,31 +113,31 @@ impl Lifecycle {
         self.step(person, step, audit::USER_RESTORED, by, now).await
     }
 
-    /// Erases a deleted person: the row goes, and the person's key with it, so that every copy of what was
-    /// sealed, in backups too, becomes unreadable. The key goes last: a crash in between is mended by the
-    /// sweep of keys without a person.
+    /// Erases a deleted person: the person's key is destroyed, so that every copy of what it sealed, in
+    /// backups too, becomes unreadable, and then the row goes. A crash in between leaves a deleted row that the
+    /// next sweep erases again.
     pub async fn erase(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
+        let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
+        if found.status != Status::Deleted {
+            return Err(LifecycleError::Conflict(found.status));
+        }
+        match self.ground.keyring.destroy(person).await {
+            Ok(()) | Err(SealError::Erased) => {}
+            Err(error) => return Err(error.into()),
+        }
         let this = self.clone();
         let event = self.event(audit::USER_ERASED, person, &by, now);
-        let erased = self
-            .ground
+        self.ground
             .db
             .write(async move |tx| {
                 this.tell(tx, person, now).await?;
-                let erased = store::erase(tx, person).await?;
-                if erased {
+                if store::erase(tx, person).await? {
                     audit::record(tx, &event).await?;
                     this.people.changed_on_commit(tx, person);
                 }
-                Ok::<_, DbError>(erased)
+                Ok(())
             })
-            .await?;
-        if !erased {
-            let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
-            return Err(LifecycleError::Conflict(found.status));
-        }
-        self.ground.keyring.destroy(person).await?;
-        Ok(())
+            .await
     }
 
     async fn step(&self, person: Uuid, step: Move, action: Action, by: By, now: Timestamp) -> Result<(), LifecycleError> {

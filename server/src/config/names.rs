@@ -247,6 +247,7 @@ settings! {
     "server.max_in_flight", Number(1, 1_000_000), "Requests worked on at once; more are answered 503.";
     "server.max_connections", Number(1, 1_000_000), "Open connections; more wait to be accepted.";
     "server.shutdown_grace", Span(0, HOUR), "How long running requests may finish after SIGTERM.";
+    "server.drain_delay", Span(0, HOUR), "How long to go on accepting after readiness turned 503, so that load balancers notice first.";
     "server.instances", Number(1, 10_000), "How many instances you run; more than one needs PostgreSQL and Redis.";
     "server.worker_threads", Number(0, 1024), "Threads of the async runtime; 0 = one per core.";
 

@@ -30,6 +30,8 @@ pub struct Server {
     pub max_connections: usize,
     /// How long running requests may finish after the signal to stop.
     pub shutdown_grace: Duration,
+    /// How long to go on accepting after readiness turned 503, so that load balancers notice first.
+    pub drain_delay: Duration,
     /// How many instances the operator announces; more than one needs PostgreSQL and Redis.
     pub instances: u32,
     /// Threads of the async runtime; 0 = one per core.
@@ -51,6 +53,7 @@ impl Server {
             max_in_flight: values.get("server.max_in_flight", parse::number)?,
             max_connections: values.get("server.max_connections", parse::number)?,
             shutdown_grace: values.get("server.shutdown_grace", parse::span)?,
+            drain_delay: values.get("server.drain_delay", parse::span)?,
             instances: values.get("server.instances", parse::number)?,
             worker_threads: values.get("server.worker_threads", parse::number)?,
         })

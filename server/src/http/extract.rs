@@ -6,11 +6,10 @@ use axum::extract::{FromRequest, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::app::App;
+use super::body;
 use crate::error::{Code, Problem};
 
 /// A JSON body in, a JSON body out. Members that the type does not know are refused by name when it
@@ -18,14 +17,14 @@ use crate::error::{Code, Problem};
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Problem> {
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(Code::UnsupportedMediaType.into());
         }
-        parse(&read_body(request, app).await?).map(Self)
+        parse(&body::read(request.into_body()).await?).map(Self)
     }
 }
 
@@ -33,13 +32,13 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
-impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Problem> {
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
         let declared = request.headers().contains_key(header::CONTENT_TYPE);
         let json = is_json(request.headers());
-        let bytes = read_body(request, app).await?;
+        let bytes = body::read(request.into_body()).await?;
         match (bytes.is_empty(), declared, json) {
             (true, _, _) => Ok(Self(None)),
             (false, true, false) => Err(Code::UnsupportedMediaType.into()),
@@ -62,15 +61,6 @@ pub fn json_bytes(bytes: impl Into<Body>) -> Response {
     let mut response = Response::new(bytes.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-async fn read_body(request: Request<Body>, app: &App) -> Result<Vec<u8>, Problem> {
-    let limited = Limited::new(request.into_body(), app.ground.settings.server.body_limit);
-    match limited.collect().await {
-        Ok(body) => Ok(body.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
-        Err(error) => Err(Problem::new(Code::InvalidRequest).detail("The request body ended before it was complete.").cause(error)),
-    }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

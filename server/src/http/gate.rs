@@ -24,6 +24,7 @@ use tower::Service;
 
 use super::client_ip::ClientIp;
 use super::cors::Cors;
+use super::limits::RATELIMIT;
 use super::security_headers::SecurityHeaders;
 use super::template::RouteTemplate;
 use super::request_id::{IdPool, RequestId, X_REQUEST_ID};
@@ -141,7 +142,7 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let now = inner.tools.clock.now();
         let id = RequestId::of(&parts.headers, || inner.ids.next(now));
-        let visit = Visit::new(id, ClientIp::derive(peer, &parts.headers, &inner.settings.trusted_proxies).0);
+        let visit = Visit::new(id, now, ClientIp::derive(peer, &parts.headers, &inner.settings.trusted_proxies).0);
         let asked = Asked::of(&parts, &inner.settings.cors);
 
         let slot = inner.enter();
@@ -160,6 +161,10 @@ impl Gate {
         let headers = response.headers_mut();
         inner.security.apply(headers, asked.private);
         inner.settings.cors.permit(asked.origin, headers);
+        // A refusal carries its own limit headers.
+        if let Some(limits) = visit.take_limits().filter(|_| !headers.contains_key(&RATELIMIT)) {
+            headers.extend(limits);
+        }
         for (name, value) in visit.take_headers() {
             headers.insert(name, value);
         }

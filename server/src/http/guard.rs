@@ -6,7 +6,6 @@
 //! runs every operation as nobody to prove that it holds.
 
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -15,9 +14,8 @@ use http::header;
 use http::request::Parts;
 use uuid::Uuid;
 
-use super::client_ip::limit_key;
-use super::context::{Context, of};
 use super::limits::Policy;
+use super::visit::Visit;
 use crate::app::App;
 use crate::error::{Code, Problem};
 use crate::time::Timestamp;
@@ -76,20 +74,20 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let context = of(parts)?;
+        let visit = Visit::from_request_parts(parts, app).await?;
         let verified = match bearer(parts) {
-            Some(token) => app.authenticate(token, context.now),
+            Some(token) => app.authenticate(token, visit.now()),
             None => Err(Problem::new(Code::Unauthenticated)),
         };
         match verified {
             Ok(verified) => {
-                context.note_user(verified.user);
-                take(app, &context, Policy::SignedIn, verified.user.as_bytes()).await?;
+                visit.set_user(verified.user);
+                take(app, &visit, Policy::SignedIn, verified.user.as_bytes()).await?;
                 Ok(Self(verified))
             }
             // A token that does not verify is an anonymous request, and counts as one.
             Err(problem) => {
-                take_address(app, &context, Policy::Global).await?;
+                take_address(app, &visit, Policy::Global).await?;
                 Err(problem)
             }
         }
@@ -105,7 +103,7 @@ impl FromRequestParts<App> for MaybeCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         if bearer(parts).is_none() {
-            take_address(app, &of(parts)?, Policy::Global).await?;
+            take_address(app, &Visit::from_request_parts(parts, app).await?, Policy::Global).await?;
             return Ok(Self(None));
         }
         match Caller::from_request_parts(parts, app).await {
@@ -146,7 +144,7 @@ own_limits! {
 #[derive(Clone, Debug)]
 pub struct Visitor<L = NoOwnLimit> {
     /// The request.
-    pub context: Arc<Context>,
+    pub visit: Visit,
     limit: PhantomData<L>,
 }
 
@@ -154,29 +152,25 @@ impl<L: OwnLimit + Send> FromRequestParts<App> for Visitor<L> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let context = of(parts)?;
-        take_address(app, &context, Policy::Global).await?;
+        let visit = Visit::from_request_parts(parts, app).await?;
+        take_address(app, &visit, Policy::Global).await?;
         if let Some(policy) = L::POLICY {
-            take_address(app, &context, policy).await?;
+            take_address(app, &visit, policy).await?;
         }
-        Ok(Self { context, limit: PhantomData })
+        Ok(Self { visit, limit: PhantomData })
     }
 }
 
-/// Takes from the caller's address's budget. Behind a proxy that is not declared trusted the address is
-/// the proxy's; without any address there is no key, and one bucket for the whole world would let one
-/// caller shut out all others, so nothing is taken.
-pub async fn take_address(app: &App, context: &Context, policy: Policy) -> Result<(), Problem> {
-    match context.ip {
-        Some(ip) => take(app, context, policy, limit_key(ip).as_ref()).await,
-        None => Ok(()),
-    }
+/// Takes from the budget of the caller's address. Behind a proxy that is not declared trusted that is the
+/// proxy's, and the doctor says so.
+pub async fn take_address(app: &App, visit: &Visit, policy: Policy) -> Result<(), Problem> {
+    take(app, visit, policy, visit.client().limit_key().as_ref()).await
 }
 
 /// Takes one from the budget of `key` and notes it for the answer.
-pub async fn take(app: &App, context: &Context, policy: Policy, key: &[u8]) -> Result<(), Problem> {
-    if let Some(headers) = app.ground.limiter.check(policy, key, context.now).await? {
-        context.note_limit(headers);
+pub async fn take(app: &App, visit: &Visit, policy: Policy, key: &[u8]) -> Result<(), Problem> {
+    if let Some(headers) = app.ground.limiter.check(policy, key, visit.now()).await? {
+        visit.note_limit(headers);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, Ready, ready};
 use tower::{Layer, Service};
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::openapi::path::{Operation, ParameterIn};
 
 use crate::error::{Code, Problem};
@@ -59,8 +59,11 @@ impl KnownQuery {
 }
 
 fn names(operation: &Operation) -> HashSet<String> {
-    let parameters = operation.parameters.iter().flatten();
-    parameters.filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query)).map(|parameter| parameter.name.clone()).collect()
+    let inline = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+        RefOr::T(parameter) => Some(parameter),
+        RefOr::Ref(_) => None,
+    });
+    inline.filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query)).map(|parameter| parameter.name.clone()).collect()
 }
 
 impl<S> Layer<S> for KnownQuery {

@@ -12,7 +12,7 @@ use crate::error::{Code, Problem};
 use crate::shared::{Budget, Decision, Shared};
 use crate::time::Timestamp;
 
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// A tier or a route with a budget of its own.

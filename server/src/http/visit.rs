@@ -14,8 +14,10 @@ use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use super::client_ip::ClientIp;
+use super::limits::LimitHeaders;
 use super::request_id::RequestId;
 use crate::error::Problem;
+use crate::time::Timestamp;
 
 /// Put into the response's extensions by a handler that learned who the caller is only itself, such
 /// as sign-in. Guards use [`Visit::set_user`].
@@ -29,22 +31,26 @@ pub struct Visit(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: RequestId,
+    now: Timestamp,
     client: IpAddr,
     route: OnceLock<MatchedPath>,
     user: OnceLock<Uuid>,
     headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
+    limits: Mutex<Option<LimitHeaders>>,
     body_pending: AtomicBool,
 }
 
 impl Visit {
-    /// A visit of `client`.
-    pub fn new(id: RequestId, client: IpAddr) -> Self {
+    /// A visit of `client` that arrived at `now`.
+    pub fn new(id: RequestId, now: Timestamp, client: IpAddr) -> Self {
         Self(Arc::new(Inner {
             id,
+            now,
             client,
             route: OnceLock::new(),
             user: OnceLock::new(),
             headers: Mutex::new(Vec::new()),
+            limits: Mutex::new(None),
             body_pending: AtomicBool::new(false),
         }))
     }
@@ -57,6 +63,11 @@ impl Visit {
     /// The request id.
     pub fn id(&self) -> &RequestId {
         &self.0.id
+    }
+
+    /// When the request arrived: the one instant at which all of it happens.
+    pub fn now(&self) -> Timestamp {
+        self.0.now
     }
 
     /// The client's address, derived as [`ClientIp`] says.
@@ -87,6 +98,20 @@ impl Visit {
     /// Adds a header to the answer, whatever it will be; for extractors, which never see the answer.
     pub fn add_header(&self, name: HeaderName, value: HeaderValue) {
         self.0.headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+    }
+
+    /// Notes what a limiter said; several stand in one pair of headers.
+    pub fn note_limit(&self, said: LimitHeaders) {
+        let mut noted = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = Some(match noted.take() {
+            Some(earlier) => earlier.join(&said),
+            None => said,
+        });
+    }
+
+    /// Takes what limiters said.
+    pub fn take_limits(&self) -> Option<LimitHeaders> {
+        self.0.limits.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes the headers that were left with [`Visit::add_header`].

@@ -138,6 +138,14 @@ impl Mailer {
         Health { transport, healthy: last.is_none_or(|last| last.reached), last }
     }
 
+    /// The development mailbox, where mail goes without an SMTP server.
+    pub fn mailbox(&self) -> Option<Mailbox> {
+        match &self.0.way {
+            Way::Smtp(_) => None,
+            Way::Development(mailbox) => Some(mailbox.clone()),
+        }
+    }
+
     /// Ends the connections politely; to be called when the workers have stopped.
     pub async fn close(&self) {
         if let Way::Smtp(smtp) = &self.0.way {

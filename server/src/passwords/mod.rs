@@ -23,4 +23,4 @@ pub use attempts::Attempts;
 pub use letters::handlers;
 pub use lockout::unlock;
 pub use routes::routes;
-pub use store::STATEMENTS;
+pub use store::{STATEMENTS, purge as purge_failures};

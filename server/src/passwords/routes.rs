@@ -16,10 +16,11 @@ use crate::accounts::{Email, check_name, check_role};
 use crate::app::App;
 use crate::codes::normalise_code;
 use crate::error::{Code, FieldError, Problem, ProblemBody};
-use crate::http::context::{Context, Now, Origin};
+use crate::http::context::{Now, Origin};
 use crate::http::extract::Json;
 use crate::http::guard::{Caller, ForgotLimit, LoginLimit, ResendLimit, SignupLimit, Visitor, take};
 use crate::http::limits::Policy;
+use crate::http::visit::Visit;
 use crate::jobs::Kind;
 use crate::privacy::{Acceptance, check_acceptance};
 use crate::sessions::{SignInAnswer, Transport, UserAnswer};
@@ -192,7 +193,7 @@ async fn verify_email(
     }
     let (Some(email), Some(code)) = (email, code) else { return Err(refused(errors)) };
     let signed_in = super::confirm::confirm(&app, &email, &code, &origin, now).await?;
-    visitor.context.note_user(signed_in.user());
+    visitor.visit.set_user(signed_in.user());
     Ok(signed_in.answer(StatusCode::OK, request.transport))
 }
 
@@ -211,13 +212,13 @@ struct EmailRequest {
 struct Accepted {}
 
 /// The same answer for every address: a job looks whether there is anything to send.
-async fn enqueue(app: &App, context: &Context, typed: &str, policy: Policy, kind: Kind) -> Result<(StatusCode, Json<Accepted>), Problem> {
+async fn enqueue(app: &App, visit: &Visit, typed: &str, policy: Policy, kind: Kind) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let mut errors = Vec::new();
     let Some(email) = email(typed, &mut errors) else { return Err(refused(errors)) };
     let index = app.ground.keyring.blind_index("email", email.as_str());
     // Per address, too, whether or not somebody has it.
-    take(app, context, policy, &index).await?;
-    let (jobs, now, payload) = (app.ground.jobs.clone(), context.now, Requested { email: email.as_str().to_owned() });
+    take(app, visit, policy, &index).await?;
+    let (jobs, now, payload) = (app.ground.jobs.clone(), visit.now(), Requested { email: email.as_str().to_owned() });
     app.ground.db.write(async move |tx| jobs.enqueue(tx, kind, &payload, now).await.map(|_| ())).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
@@ -230,7 +231,7 @@ async fn resend(
     visitor: Visitor<ResendLimit>,
     Json(request): Json<EmailRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    enqueue(&app, &visitor.context, &request.email, Policy::VerifyResend, CODE_REQUESTED).await
+    enqueue(&app, &visitor.visit, &request.email, Policy::VerifyResend, CODE_REQUESTED).await
 }
 
 /// A sign-in.
@@ -268,7 +269,7 @@ async fn login(
     given("password", &request.password, &mut errors);
     let Some(email) = email.filter(|_| errors.is_empty()) else { return Err(refused(errors)) };
     let signed_in = super::login::login(&app, &email, &request.password, &origin, now).await?;
-    visitor.context.note_user(signed_in.user());
+    visitor.visit.set_user(signed_in.user());
     Ok(signed_in.answer(StatusCode::OK, request.transport))
 }
 
@@ -280,7 +281,7 @@ async fn forgot(
     visitor: Visitor<ForgotLimit>,
     Json(request): Json<EmailRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    enqueue(&app, &visitor.context, &request.email, Policy::PasswordForgot, RESET_REQUESTED).await
+    enqueue(&app, &visitor.visit, &request.email, Policy::PasswordForgot, RESET_REQUESTED).await
 }
 
 /// A reset.

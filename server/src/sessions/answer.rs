@@ -18,7 +18,6 @@ use crate::access;
 use crate::accounts::{PersonView, UserBody};
 use crate::config::Settings;
 use crate::error::Problem;
-use crate::http::csrf;
 use crate::http::extract::Json;
 use crate::time::Timestamp;
 
@@ -123,7 +122,7 @@ impl Sessions {
                 access_token,
                 token_type: "Bearer",
                 expires_in: ends.since(now).as_secs(),
-                csrf_token: csrf::token(&self.ground.roots, session.id),
+                csrf_token: self.ground.csrf.token(session.id),
                 refresh_token: None,
             },
             refresh_token,

@@ -21,21 +21,27 @@ pub mod store;
 pub mod token;
 mod verify;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
 pub use end::EndReason;
 pub use routes::routes;
+pub use revocation::SESSION_ENDED;
 pub use start::{NewSession, start};
 
 use self::activity::Activity;
 use self::revocation::Revocations;
-use crate::accounts::People;
+use crate::accounts::{self, People};
+use crate::db::{DbError, Tx};
 use crate::ground::Ground;
 use crate::http::guard::Verified;
+use crate::time::Timestamp;
 
 /// The OAuth client of the first-party sign-in.
 pub const FIRST_PARTY_CLIENT: &str = "keystead";
@@ -71,5 +77,31 @@ impl Sessions {
     /// What was used lately.
     pub fn activity(&self) -> &Activity {
         &self.activity
+    }
+}
+
+/// Fan-out topics of the whole house: what one instance tells the others.
+pub const TOPICS: &[&str] = &[SESSION_ENDED, accounts::PERSON_CHANGED];
+
+impl Sessions {
+    /// Takes a push from another instance.
+    pub fn receive(&self, payload: &[u8]) {
+        self.revocations.receive(payload);
+    }
+
+    /// Polls for ended sessions and writes activity down until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        tokio::join!(self.revocations.run(stop.clone()), self.activity.run(stop));
+    }
+}
+
+impl accounts::AccessLost for Sessions {
+    fn access_lost<'t>(
+        &'t self,
+        tx: &'t mut Tx,
+        person: Uuid,
+        now: Timestamp,
+    ) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 't>> {
+        Box::pin(async move { self.end_all(tx, person, EndReason::AccountClosed, now).await.map(|_| ()) })
     }
 }

@@ -19,8 +19,8 @@ use crate::accounts::UserBody;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
-use crate::http::context::{Here, Now, Origin};
-use crate::http::csrf;
+use crate::http::context::{Now, Origin};
+use crate::http::visit::Visit;
 use crate::http::extract::{Json, OptionalJson, Query, json_bytes};
 use crate::http::guard::{Caller, MaybeCaller, take, take_address};
 use crate::http::limits::Policy;
@@ -59,7 +59,7 @@ fn presented(app: &App, headers: &HeaderMap, body: Option<RefreshRequest>) -> Re
     let Some(token) = cookie_token(headers, &app.ground.settings) else { return Ok(None) };
     // Without an authentic token there is no session to bind the check to, and nothing to protect.
     if let Some(opened) = RefreshToken::open(&app.ground.roots, &token) {
-        csrf::check(headers, &app.ground.roots, opened.session, &app.ground.settings)?;
+        app.ground.csrf.check(headers, opened.session)?;
     }
     Ok(Some((token, Transport::Cookie)))
 }
@@ -74,26 +74,26 @@ fn presented(app: &App, headers: &HeaderMap, body: Option<RefreshRequest>) -> Re
     responses((status = 200, body = SignInAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn refresh(
     State(app): State<App>,
-    Here(context): Here,
+    visit: Visit,
     origin: Origin,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
     let Some((token, transport)) = presented(&app, &headers, body)? else {
-        take_address(&app, &context, Policy::Global).await?;
+        take_address(&app, &visit, Policy::Global).await?;
         return Err(Problem::new(Code::Unauthenticated).detail("There is no refresh token in this request. Sign in."));
     };
     // An authentic token counts against its session, a made-up one against the address it comes from.
     let token = match app.sessions.open_refresh(&token) {
         Ok(token) => token,
         Err(error) => {
-            take_address(&app, &context, Policy::Global).await?;
+            take_address(&app, &visit, Policy::Global).await?;
             return Err(error.into_problem());
         }
     };
-    take(&app, &context, Policy::SignedIn, token.session.as_bytes()).await?;
-    let signed_in = app.sessions.refresh(&token, &origin, context.now).await.map_err(super::refresh::RefreshError::into_problem)?;
-    context.note_user(signed_in.user());
+    take(&app, &visit, Policy::SignedIn, token.session.as_bytes()).await?;
+    let signed_in = app.sessions.refresh(&token, &origin, visit.now()).await.map_err(super::refresh::RefreshError::into_problem)?;
+    visit.set_user(signed_in.user());
     Ok(signed_in.answer(StatusCode::OK, transport))
 }
 
@@ -196,7 +196,7 @@ async fn end_many(app: &App, caller: &Caller, keep: Uuid, reason: EndReason, ori
 /// Who am I
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "sessions", operation_id = "me", security(("bearer" = [])),
     responses((status = 200, body = UserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn me(State(app): State<App>, caller: Caller, Now(now): Now) -> Result<Response, Problem> {
+async fn me(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
     Ok(json_bytes(person.json.clone()))
 }
@@ -219,7 +219,7 @@ struct VerifyAnswer {
 /// Whom is this token for, and until when
 #[utoipa::path(get, path = "/api/v1/auth/verify", tag = "sessions", operation_id = "verify", security(("bearer" = [])),
     responses((status = 200, body = VerifyAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn verify(State(app): State<App>, caller: Caller, Now(now): Now) -> Result<Json<VerifyAnswer>, Problem> {
+async fn verify(State(app): State<App>, caller: Caller) -> Result<Json<VerifyAnswer>, Problem> {
     let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
     let session = store::find(&app.ground.db, caller.session).await?.ok_or(Code::SessionRevoked)?;
     Ok(Json(VerifyAnswer {
@@ -274,7 +274,7 @@ async fn session(
         Some(open) => SessionAnswer {
             authenticated: true,
             session: Some(SessionView::from(&open)),
-            csrf_token: Some(csrf::token(&app.ground.roots, open.id)),
+            csrf_token: Some(app.ground.csrf.token(open.id)),
         },
         None => SessionAnswer { authenticated: false, session: None, csrf_token: None },
     }))

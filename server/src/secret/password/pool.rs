@@ -76,6 +76,7 @@ pub struct PasswordPool(Arc<Handle>);
 /// Ends the threads when dropped. They hold `Shared`, not this.
 struct Handle {
     shared: Arc<Shared>,
+    threads: usize,
     random: Random,
 }
 
@@ -108,7 +109,7 @@ impl PasswordPool {
             // Answers every request with "overloaded" instead of letting it wait for nobody.
             shared.lock().closed = true;
         }
-        Self(Arc::new(Handle { shared, random }))
+        Self(Arc::new(Handle { shared, threads: threads.max(1), random }))
     }
 
     /// Argon2id at the configured cost, as a PHC string.
@@ -137,6 +138,11 @@ impl PasswordPool {
         let (answer, verdict) = oneshot::channel();
         self.0.shared.submit(Task::Verify { password, stored, answer })?;
         verdict.await.map_err(|_| FAILED)
+    }
+
+    /// How many passwords are hashed at the same time at most.
+    pub fn threads(&self) -> usize {
+        self.0.threads
     }
 
     /// What the pool has done and holds.

@@ -1,0 +1,136 @@
+//! What an instance does besides answering: follow what other instances tell, run jobs, sweep.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::App;
+use crate::accounts::{By, PERSON_CHANGED};
+use crate::audit::Actor;
+use crate::error::Problem;
+use crate::secret::SealError;
+use crate::sessions::SESSION_ENDED;
+use crate::time::Timestamp;
+use crate::{accounts, codes, passwords};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(30);
+/// Keys younger than this may belong to a sign-up that is under way.
+const ORPHAN_AGE: Duration = Duration::from_secs(60 * 60);
+/// Older keys than this were looked at before.
+const ORPHAN_WINDOW: Duration = Duration::from_secs(48 * 60 * 60);
+/// People and keys per sweep; the next sweep goes on.
+const BATCH: u32 = 200;
+/// How long used-up codes and counted failures are kept, for whoever looks into an incident.
+const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
+const JOBS_AT_ONCE: usize = 4;
+
+/// Starts the background of a serving instance; it ends when `stop` is cancelled.
+pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.sessions.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.people.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { follow(&this, token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { every(SWEEP_EVERY, token, || this.housekeep(this.ground.clock.now())).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move {
+        every(RELOAD_KEYS_EVERY, token, || async {
+            if let Err(error) = this.ground.signer.reload().await {
+                tracing::warn!(%error, "the signing keys could not be read again");
+            }
+        })
+        .await;
+    });
+    let grace = app.ground.settings.server.shutdown_grace;
+    let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop.clone());
+    tasks.spawn(async move {
+        let _ = jobs.await;
+    });
+}
+
+async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken, work: impl Fn() -> F) {
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick is at once, and everything was just done at the start.
+    tick.tick().await;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => work().await,
+        }
+    }
+}
+
+/// Hands what instances tell each other to the slice it concerns.
+async fn follow(app: &App, stop: CancellationToken) {
+    let mut messages = app.ground.shared.subscribe();
+    loop {
+        let message = tokio::select! {
+            () = stop.cancelled() => return,
+            message = messages.recv() => message,
+        };
+        match message {
+            Ok(message) if message.topic == SESSION_ENDED => app.sessions.receive(&message.payload),
+            Ok(message) if message.topic == PERSON_CHANGED => app.people.receive(&message.payload),
+            Ok(_) => {}
+            // The polls bring what was missed.
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "messages of other instances were missed"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl App {
+    /// Sweeps what time has settled: erases people whose grace has passed, forgets used-up codes and old
+    /// failures, destroys keys that belong to nobody. Runs every minute; harmless on several instances.
+    pub async fn housekeep(&self, now: Timestamp) {
+        if let Err(error) = self.sweep(now).await {
+            tracing::warn!(cause = error.cause.as_deref().unwrap_or(&error.detail), "housekeeping failed; it is tried again in a minute");
+        }
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<(), Problem> {
+        for person in accounts::store::due_for_erasure(&self.ground.db, now, BATCH.into()).await? {
+            let by = By { actor: Actor::System, reason: Some("grace period ended".to_owned()) };
+            self.lifecycle.erase(person, by, now).await?;
+        }
+        let old = now.minus(KEEP_USED);
+        self.ground
+            .db
+            .write(async move |tx| {
+                codes::purge_expired(tx, old).await?;
+                passwords::purge_failures(tx, old).await
+            })
+            .await?;
+        self.destroy_orphaned_keys(now).await
+    }
+
+    /// A sign-up that was cut off between its key and its row leaves a key that belongs to nobody.
+    async fn destroy_orphaned_keys(&self, now: Timestamp) -> Result<(), Problem> {
+        let mut after = Some(oldest_id(now.minus(ORPHAN_WINDOW)));
+        loop {
+            let page = self.ground.keyring.orphans(now.minus(ORPHAN_AGE), after, BATCH).await?;
+            let Some(last) = page.last().copied() else { return Ok(()) };
+            let existing = accounts::store::existing(&self.ground.db, &page).await?;
+            for key in page.iter().filter(|key| !existing.contains(key)) {
+                match self.ground.keyring.destroy(*key).await {
+                    Ok(()) | Err(SealError::Erased) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            after = Some(last);
+        }
+    }
+}
+
+/// The smallest UUIDv7 of an instant (RFC 9562 section 5.7).
+fn oldest_id(at: Timestamp) -> Uuid {
+    let millis = u64::try_from(at.as_micros() / 1000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
