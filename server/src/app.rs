@@ -22,7 +22,7 @@ use crate::http::{ServerSettings, docs, fallback, health, landing, ops};
 use crate::jobs::{Handler, Kind};
 use crate::passwords::Attempts;
 use crate::sessions::Sessions;
-use crate::telemetry::{LogBuffer, RequestMetrics};
+use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::{audit, codes, dev, mail, passwords, privacy, sessions};
 
@@ -124,6 +124,7 @@ pub struct Running {
     pub ops_addr: Option<SocketAddr>,
     /// The instance.
     pub app: App,
+    telemetry: Telemetry,
     stop: CancellationToken,
     background: CancellationToken,
     tasks: TaskTracker,
@@ -134,20 +135,28 @@ pub struct Running {
 ///
 /// # Errors
 /// What could not be opened, bound or migrated, with what to do about it.
-pub async fn start(settings: Settings, seed: Seed, log: LogBuffer) -> Result<Running, StartError> {
+pub async fn start(settings: Settings, seed: Seed) -> Result<Running, StartError> {
+    let telemetry = Telemetry::init(&settings.log, seed.clock.clone(), Box::new(std::io::stderr()))
+        .map_err(|error| StartError::Log(error.to_string()))?;
+    start_with(settings, seed, telemetry).await
+}
+
+/// The same with a log of one's own.
+pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) -> Result<Running, StartError> {
     let app = App::open(settings, seed).await?;
     app.sessions.revocations().poll().await.map_err(StartError::Database)?;
     let settings = &app.ground.settings;
     let readiness = health::Readiness::starting();
     let health = health_checks::of(&app, readiness.clone());
     let metrics = Arc::new(RequestMetrics::new());
-    let tools = GateTools { clock: app.ground.clock.clone(), random: app.ground.random.clone(), metrics: metrics.clone(), log };
+    let tools = GateTools { clock: app.ground.clock.clone(), random: app.ground.random.clone(), metrics: metrics.clone(), log: telemetry.log().clone() };
     let (stop, background, tasks, servers) =
         (CancellationToken::new(), CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
 
     let listener = build::bind(&settings.server.host, settings.server.port).await?;
     let addr = listener.local_addr().map_err(StartError::Io)?;
-    let gate = Gate::new(router(&app, health.clone()), GateSettings::new(settings), tools.clone());
+    let gates = GateSettings { access_log: telemetry.access_log(), ..GateSettings::new(settings) };
+    let gate = Gate::new(router(&app, health.clone()), gates, tools.clone());
     let serving = ServerSettings::new(&settings.server).drain_delay(settings.server.drain_delay);
     servers.spawn(crate::http::serve(listener, gate, serving, readiness.clone(), stop.clone()));
 
@@ -161,7 +170,7 @@ pub async fn start(settings: Settings, seed: Seed, log: LogBuffer) -> Result<Run
     }
     housekeeping::spawn(&app, &tasks, &background);
     readiness.ready();
-    Ok(Running { addr, ops_addr, app, stop, background, tasks, servers })
+    Ok(Running { addr, ops_addr, app, telemetry, stop, background, tasks, servers })
 }
 
 impl Running {
@@ -187,6 +196,7 @@ impl Running {
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.servers.wait()).await;
         self.app.close().await;
+        self.telemetry.flush();
         Ok(())
     }
 }

@@ -61,6 +61,9 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The log.
+    #[error("RUST_LOG cannot be read: {0}")]
+    Log(String),
     /// Anything else of the operating system.
     #[error("the operating system refused: {0}")]
     Io(std::io::Error),

@@ -28,7 +28,8 @@ impl Openapi {
     }
 }
 
-// INTEGRATION POINT: the document as pretty JSON without a trailing line break.
+/// The document as pretty JSON without a trailing line break.
 fn document() -> Result<String, Failure> {
-    Err(Failure::failed("`openapi` is not wired.", "Wire it in server/src/cli/openapi.rs."))
+    let pretty = crate::app::openapi().to_pretty_json();
+    pretty.map_err(|error| Failure::failed(format!("The document cannot be written: {error}."), "This is a defect; report it."))
 }

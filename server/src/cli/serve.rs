@@ -1,9 +1,11 @@
 //! `keystead serve`: the server, until it is told to stop.
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Output, block_on, settings};
-use crate::config::Settings;
+use crate::app::{self, Running, Seed, StartError};
+use crate::config::{Settings, release};
 
 /// Run the server. Everything is configured by files and the environment; see `keystead config check`
 #[derive(Clone, Debug, Args)]
@@ -13,11 +15,64 @@ impl Serve {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
         let settings = settings()?;
         output.warnings(&settings.warnings());
-        block_on(settings.server.worker_threads, serve(settings))
+        block_on(settings.server.worker_threads, serve(settings, *output))
     }
 }
 
-// INTEGRATION POINT: build the application, serve until SIGTERM or SIGINT, drain, return.
-async fn serve(_settings: Settings) -> Result<(), Failure> {
-    Err(Failure::failed("`serve` is not wired.", "Wire it in server/src/cli/serve.rs."))
+async fn serve(settings: Settings, output: Output) -> Result<(), Failure> {
+    let told = Told::of(&settings);
+    // Before anything is opened, so that a signal during the start is not lost.
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let running = tokio::select! {
+        started = app::start(settings, Seed::system()) => started.map_err(not_started)?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    told.print(&output, &running);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is under way"),
+    }
+    running.stop().await.map_err(not_started)
+}
+
+fn not_started(error: StartError) -> Failure {
+    Failure::failed(format!("{error}."), "Look at the settings with `keystead config check`, and whether what they name can be reached.")
+}
+
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::failed(format!("Signals cannot be received: {error}."), "Check the limits of this user.")
+}
+
+/// What somebody who starts the server by hand wants to know: where to click.
+struct Told {
+    public_url: String,
+    development: bool,
+    mailbox: bool,
+}
+
+impl Told {
+    fn of(settings: &Settings) -> Self {
+        let mailbox = settings.is_development() && settings.mail.smtp_url.is_none();
+        Self { public_url: settings.public_url().to_owned(), development: settings.is_development(), mailbox }
+    }
+
+    fn print(&self, output: &Output, running: &Running) {
+        tracing::info!(address = %running.addr, ops = ?running.ops_addr, version = release::LONG, "ready");
+        if !self.development {
+            return;
+        }
+        let url = &self.public_url;
+        output.line(format!("\n  Keystead {} is ready.\n", release::VERSION));
+        output.line(format!("  Address    {url}"));
+        output.line(format!("  API docs   {url}/api/docs"));
+        if self.mailbox {
+            output.line(format!("  Mailbox    {url}/dev/mailbox"));
+        }
+        if let Some(ops) = running.ops_addr {
+            output.line(format!("  Metrics    http://{ops}/metrics"));
+        }
+        output.line("");
+    }
 }
