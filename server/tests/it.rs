@@ -1,1 +1,5 @@
 
+#[path = "../src/http/tests.rs"]
+mod http_floor;
+#[path = "../src/telemetry/tests.rs"]
+mod telemetry;
