@@ -3,3 +3,5 @@
 mod http_floor;
 #[path = "../src/telemetry/tests.rs"]
 mod telemetry;
+#[path = "../src/shared/tests.rs"]
+mod shared;

@@ -1,89 +1,286 @@
-//! INTERFACE SKETCH of shared state (bodies to be written by the owner of this folder).
-#![allow(missing_docs, unused, clippy::todo)]
+//! Shared state: what several instances must agree on quickly, and may forget.
+//!
+//! Budgets (the limiter), messages to every instance (revocations, cache invalidation), ephemeral
+//! single-use values and leases. One type, [`Shared`], with two makes: in this process, for one
+//! instance, and Redis, for many. It owns no table: what must not be lost is in the database, always.
+//!
+//! Redis may vanish at any time, hang, or come back empty. A request then waits once, for at most
+//! [`Patience::answer`], and everybody goes on locally until a background task has proven that Redis
+//! takes writes again. While it is lost every instance grants a whole budget of its own, values live
+//! in the instance that stored them, messages wait in a bounded queue, and no lease is granted.
+//!
+//! The algorithm stands in [`window`]; `link.rs` holds the line to Redis, `fanout.rs` the messages,
+//! `target.rs` the forms of `REDIS_URL`, `remote.rs` the names of everything in Redis.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
 
 use crate::time::{Clock, Timestamp};
-use std::time::Duration;
+
+mod expiring;
+mod fanout;
+mod link;
+mod local;
+mod remote;
+mod target;
+pub mod window;
+
+pub use link::Patience;
+
+use link::Missed;
+use local::{Limiter, Values};
+use remote::Remote;
+use target::Target;
+
+/// Messages a slow subscriber may be behind before it loses the oldest (and is told so).
+const BEHIND: usize = 1024;
 
 /// So many in any window of that length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
+    /// The most that is admitted; 0 admits nothing.
     pub limit: u32,
+    /// The length of the window: exact to the microsecond, at most 71 years.
     pub window: Duration,
 }
 
 /// What the limiter said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
+    /// The cost was taken. A refusal takes nothing.
     pub allowed: bool,
+    /// The limit that was asked about.
     pub limit: u32,
+    /// What is left of it.
     pub remaining: u32,
+    /// The window that was asked about.
     pub window: Duration,
-    /** until the whole budget is free again */
+    /// Until the whole budget is free again, if nothing else comes.
     pub reset_after: Duration,
-    /** zero when allowed */
+    /// Until the same cost will be admitted, if nothing else comes; zero when allowed, the whole
+    /// window when the cost exceeds the limit and never will be.
     pub retry_after: Duration,
 }
 
 /// A message every instance gets, the sender's own included.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
+    /// One of the topics the instance was started with.
     pub topic: &'static str,
+    /// What was said.
     pub payload: Vec<u8>,
 }
 
+/// How shared the shared state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
+    /// One instance, by configuration.
     InProcess,
+    /// Redis answers.
     Connected,
+    /// Redis does not answer; every instance is on its own until it does.
     Lost,
 }
 
+/// The shared state of an installation, as seen from one instance. Clones are cheap and the same.
 #[derive(Clone)]
-pub struct Shared(());
+pub struct Shared(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    limiter: Limiter,
+    values: Values,
+    heard: broadcast::Sender<Message>,
+    remote: Option<Remote>,
+}
+
 impl Shared {
+    /// Shared with nobody: everything is in this process.
     pub fn in_process(clock: Clock) -> Self {
-        todo!()
+        Self::with(clock, broadcast::Sender::new(BEHIND), None)
     }
-    /// Never fails for an unreachable server: starts degraded and connects in the background. `topics`: all topics ever published.
+
+    /// Shared over the Redis at `url` (forms: see the manual of `REDIS_URL`; `redis://`, `rediss://`,
+    /// `redis+unix://`, `redis-cluster://host1,host2`, `redis-sentinel://host1,host2/master-name`).
+    /// `topics`: all topics that are ever published; others are not heard.
+    ///
+    /// # Errors
+    /// Only for a URL that cannot be understood. An unreachable server is waited for a second at
+    /// most; the instance then starts on its own and connects in the background.
     pub async fn redis(url: &str, clock: Clock, topics: &'static [&'static str]) -> Result<Self, SharedError> {
-        todo!()
+        Self::redis_with(url, clock, topics, Patience::default()).await
     }
-    /// Takes `cost` from the budget of `(scope, key)`, atomically over all instances; on a lost Redis from a local budget.
-    /// `cost` 0 only looks.
+
+    /// The same with another [`Patience`].
+    ///
+    /// # Errors
+    /// As [`Shared::redis`].
+    pub async fn redis_with(url: &str, clock: Clock, topics: &'static [&'static str], patience: Patience) -> Result<Self, SharedError> {
+        describe_metrics();
+        let target = Target::parse(url)?;
+        let heard = broadcast::Sender::new(BEHIND);
+        let remote = Remote::start(target, patience, random_name(), topics, heard.clone()).await;
+        Ok(Self::with(clock, heard, Some(remote)))
+    }
+
+    fn with(clock: Clock, heard: broadcast::Sender<Message>, remote: Option<Remote>) -> Self {
+        Self(Arc::new(Inner { clock, limiter: Limiter::new(), values: Values::new(), heard, remote }))
+    }
+
+    /// Takes `cost` from the budget of `(scope, key)`, atomically over all instances; on a lost Redis
+    /// from a whole local budget. `cost` 0 only looks. Budgets with different windows are counted
+    /// apart, so one key may have a short and a long one in the same scope.
+    ///
+    /// `now` is the request's instant. Never more than the limit is admitted in any window; spread
+    /// events are released at most a twelfth of the window late (see [`window`]).
     pub async fn take(&self, scope: &'static str, key: &[u8], budget: Budget, cost: u32, now: Timestamp) -> Decision {
-        todo!()
+        if let Some(remote) = self.connected()
+            && let Ok(decision) = remote.take(scope, key, budget, cost, now).await
+        {
+            return decision;
+        }
+        self.0.limiter.take(scope, key, budget, cost, now)
     }
-    /// Queues a message for every instance; never blocks, never fails (what must not be lost is in the database).
+
+    /// How many keys are counted in this process (bounded; nothing is counted here while Redis answers).
+    pub fn counted_here(&self) -> usize {
+        self.0.limiter.len()
+    }
+
+    /// Queues a message for every instance; never blocks, never fails (what must not be lost is in
+    /// the database). Subscribers of this instance get it at once.
     pub fn publish(&self, topic: &'static str, payload: Vec<u8>) {
-        todo!()
+        let message = Message { topic, payload };
+        if let Some(remote) = &self.0.remote {
+            remote.send(message.clone());
+        }
+        // Nobody listening is no error.
+        let _ = self.0.heard.send(message);
     }
-    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Message> {
-        todo!()
+
+    /// Every message from now on, those of this instance included. Who reads so slowly that
+    /// `RecvError::Lagged` is returned has missed some and must read the database.
+    pub fn subscribe(&self) -> broadcast::Receiver<Message> {
+        self.0.heard.subscribe()
     }
-    /// Ephemeral values: gone after `ttl`, maybe earlier; `None` when lost.
+
+    /// Stores an ephemeral value: gone after `ttl`, maybe earlier. While Redis is lost it is stored in
+    /// this instance alone.
     pub async fn put(&self, key: &str, value: Vec<u8>, ttl: Duration) {
-        todo!()
+        let now = self.0.clock.now();
+        let missed = match &self.0.remote {
+            Some(remote) => match remote.put(key, &value, ttl, now).await {
+                Ok(()) => return self.0.values.remove(key, now),
+                Err(missed) => missed,
+            },
+            None => Missed::Undone,
+        };
+        self.0.values.put(key, value, ttl, missed == Missed::Undone, now);
     }
+
+    /// The value, while it lives; `None` also when it is out of reach.
     pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
-        todo!()
+        let now = self.0.clock.now();
+        // What stands only here was stored later than anything Redis may have under that name.
+        if let Some(value) = self.0.values.get(key, false, now) {
+            return Some(value);
+        }
+        if let Some(remote) = self.connected()
+            && let Ok(answer) = remote.get(key, now).await
+        {
+            return answer;
+        }
+        self.0.values.get(key, true, now)
     }
-    /// Removes and returns the value; of many callers exactly one gets it.
+
+    /// Removes and returns the value; of many callers at most one gets it. A value whose storing was
+    /// interrupted by the loss of Redis may stand there as well, so nobody gets that one from here.
     pub async fn take_value(&self, key: &str) -> Option<Vec<u8>> {
-        todo!()
+        let now = self.0.clock.now();
+        if let Some(value) = self.0.values.take(key, now) {
+            return Some(value);
+        }
+        self.connected()?.take_value(key, now).await.ok().flatten()
     }
+
+    /// Takes or renews the lease `name` for this instance; `false` when another instance has it, and
+    /// while Redis is lost, because then nobody can know. In this process it is always granted.
+    /// Renew well before `ttl` is over (a third is usual); Redis measures it by its own clock.
+    pub async fn lease(&self, name: &str, ttl: Duration) -> bool {
+        match &self.0.remote {
+            Some(remote) => remote.lease(name, ttl).await.unwrap_or(false),
+            None => true,
+        }
+    }
+
+    /// Gives the lease `name` back, if this instance has it; else it ends by itself.
+    pub async fn release(&self, name: &str) {
+        if let Some(remote) = &self.0.remote {
+            // A lease that cannot be given back now runs out.
+            let _ = remote.release(name).await;
+        }
+    }
+
+    /// Whether Redis answers.
     pub fn health(&self) -> Health {
-        todo!()
+        match &self.0.remote {
+            None => Health::InProcess,
+            Some(remote) if remote.is_up() => Health::Connected,
+            Some(_) => Health::Lost,
+        }
     }
-    /// When the push channel last proved alive (a message or an answered ping).
+
+    /// When the push channel last proved alive (a message heard, or the beat that is sent through
+    /// Redis and back once a second); the beginning of time when it never was. In this process: now.
+    ///
+    /// The age is measured on the monotonic clock, so a moved clock does not make a live channel look
+    /// dead.
     pub fn heard_at(&self) -> Timestamp {
-        todo!()
+        let now = self.0.clock.now();
+        match &self.0.remote {
+            None => now,
+            Some(remote) => remote.silent_for().map_or(Timestamp::from_micros(0), |age| now.minus(age)),
+        }
     }
+
+    /// Sends what is still queued, if Redis answers, and stops the background tasks.
     pub async fn close(&self) {
-        todo!()
+        if let Some(remote) = &self.0.remote {
+            remote.close().await;
+        }
+    }
+
+    fn connected(&self) -> Option<&Remote> {
+        self.0.remote.as_ref().filter(|remote| remote.is_up())
     }
 }
+
+/// What can be wrong with the shared state at start.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedError {
+    /// The URL has none of the understood forms. Never contains the password.
     #[error("REDIS_URL is not usable: {0}")]
     Url(String),
+}
+
+/// 128 bits that no other instance has. They guard nothing, so the process's hash keys will do.
+fn random_name() -> [u8; 16] {
+    let half = || RandomState::new().hash_one("keystead instance").to_be_bytes();
+    let mut name = [0; 16];
+    name[..8].copy_from_slice(&half());
+    name[8..].copy_from_slice(&half());
+    name
+}
+
+fn describe_metrics() {
+    metrics::describe_gauge!("keystead_shared_up", "1 while Redis answers, 0 while it is lost");
+    metrics::describe_counter!("keystead_shared_errors_total", "Commands that Redis did not carry out in time");
+    metrics::describe_histogram!("keystead_shared_roundtrip_seconds", metrics::Unit::Seconds, "How long Redis takes to answer");
+    metrics::describe_counter!(
+        "keystead_fanout_dropped_total",
+        "Messages to other instances that were dropped; the database poll is the net"
+    );
 }

@@ -1,0 +1,213 @@
+//! Messages to every instance, over Redis Pub/Sub.
+//!
+//! The sender's own subscribers get a message at once and in this process; Redis only carries it to
+//! the others, so every frame begins with the random name of the sending instance and its own come
+//! back unheard. Messages wait in a bounded queue while Redis is lost; what does not fit is dropped
+//! and counted, because what must not be lost is in the database and is polled.
+//!
+//! Once a second each instance sends a beat to itself, through Redis and back over its subscription.
+//! Only that proves the whole way of a push; an open socket proves nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{Msg, RedisResult};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::Message;
+use super::link::{Link, within};
+
+/// Messages that wait for Redis before new ones are dropped.
+const QUEUED: usize = 4096;
+/// Messages sent in one go.
+const BATCH: usize = 128;
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// A subscription that silent is left for a new one.
+const SILENT_FOR: Duration = Duration::from_secs(3);
+const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(1);
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// The random name of an instance, in front of every frame.
+pub(super) type Instance = [u8; 16];
+
+/// What one instance says to the others and hears from them.
+pub(super) struct Fanout {
+    link: Arc<Link>,
+    instance: Instance,
+    beat_channel: String,
+    topics: &'static [&'static str],
+    queue: mpsc::Sender<Message>,
+    heard: broadcast::Sender<Message>,
+    pulse: Pulse,
+}
+
+impl Fanout {
+    pub(super) fn new(
+        link: Arc<Link>,
+        instance: Instance,
+        topics: &'static [&'static str],
+        heard: broadcast::Sender<Message>,
+    ) -> (Arc<Self>, mpsc::Receiver<Message>) {
+        let (queue, queued) = mpsc::channel(QUEUED);
+        let beat_channel = format!("ks:b:{:032x}", u128::from_be_bytes(instance));
+        (Arc::new(Self { link, instance, beat_channel, topics, queue, heard, pulse: Pulse::new() }), queued)
+    }
+
+    /// Queues a message for the other instances.
+    pub(super) fn send(&self, message: Message) {
+        if self.queue.try_send(message).is_err() {
+            dropped(1);
+        }
+    }
+
+    /// How long ago the way through Redis and back was proven; `None` when it never was.
+    pub(super) fn silent_for(&self) -> Option<Duration> {
+        self.pulse.age()
+    }
+
+    /// Carries queued messages to Redis until `stop`, then what is still queued if Redis answers.
+    pub(super) async fn carry(self: Arc<Self>, mut queued: mpsc::Receiver<Message>, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                count = queued.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.link.wait_up() => self.publish(&mut batch).await,
+            }
+        }
+        queued.close();
+        while let Ok(message) = queued.try_recv() {
+            batch.push(message);
+        }
+        self.publish(&mut batch).await;
+    }
+
+    /// In one pipeline, so in order. A message that may have gone out is never sent again: twice would
+    /// be worse than polled.
+    async fn publish(&self, batch: &mut Vec<Message>) {
+        for messages in batch.chunks(BATCH) {
+            let frames = messages.iter().map(|message| (channel(message.topic), [self.instance.as_slice(), &message.payload].concat()));
+            if !self.publish_frames("publish", frames).await {
+                dropped(messages.len());
+            }
+        }
+        batch.clear();
+    }
+
+    async fn publish_frames(&self, operation: &'static str, frames: impl Iterator<Item = (String, Vec<u8>)>) -> bool {
+        let mut pipeline = redis::pipe();
+        for (channel, frame) in frames {
+            pipeline.cmd("PUBLISH").arg(channel).arg(frame).ignore();
+        }
+        let send = |mut connection| async move { pipeline.exec_async(&mut connection).await };
+        self.link.run(operation, send).await.is_ok()
+    }
+
+    /// Listens until `stop`, subscribing again whenever the line breaks or falls silent. `tried` is
+    /// cancelled when the first attempt has ended.
+    pub(super) async fn listen(self: Arc<Self>, tried: CancellationToken, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                outcome = self.subscribe() => match outcome {
+                    Ok(subscription) => tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.hear(subscription, &tried) => {}
+                    },
+                    Err(error) => tracing::debug!(%error, "the subscription to Redis failed and is tried again"),
+                },
+            }
+            tried.cancel();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY_EVERY) => {}
+            }
+        }
+    }
+
+    /// The sink is kept with the stream: dropping it is no harm today, and a promise of nobody.
+    async fn subscribe(&self) -> RedisResult<(PubSubSink, PubSubStream)> {
+        let (mut sink, stream) = within(SUBSCRIBE_WITHIN, self.link.target().listen()).await?.split();
+        let channels: Vec<String> = self.topics.iter().map(|topic| channel(topic)).chain([self.beat_channel.clone()]).collect();
+        within(SUBSCRIBE_WITHIN, sink.subscribe(channels)).await?;
+        Ok((sink, stream))
+    }
+
+    async fn hear(&self, (_sink, mut stream): (PubSubSink, PubSubStream), tried: &CancellationToken) {
+        let subscribed = Instant::now();
+        let mut beat = tokio::time::interval(BEAT_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                frame = stream.next() => match frame {
+                    Some(frame) => {
+                        self.pulse.beat();
+                        tried.cancel();
+                        self.receive(&frame);
+                    }
+                    None => return,
+                },
+                _ = beat.tick() => {
+                    let silent = self.pulse.age().unwrap_or(Duration::MAX).min(subscribed.elapsed());
+                    if silent > SILENT_FOR {
+                        return;
+                    }
+                    self.publish_frames("beat", std::iter::once((self.beat_channel.clone(), self.instance.to_vec()))).await;
+                }
+            }
+        }
+    }
+
+    fn receive(&self, frame: &Msg) {
+        let Some((from, payload)) = frame.get_payload_bytes().split_first_chunk::<16>() else { return };
+        if *from == self.instance {
+            return;
+        }
+        let topic = self.topics.iter().find(|topic| channel(topic) == frame.get_channel_name());
+        if let Some(topic) = topic {
+            // Nobody listening is no error.
+            let _ = self.heard.send(Message { topic, payload: payload.to_vec() });
+        }
+    }
+}
+
+/// When the subscription was last heard, on the monotonic clock.
+struct Pulse {
+    born: Instant,
+    /// Microseconds after `born`, plus one; 0 is never.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { born: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn beat(&self) {
+        let micros = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+        self.last.store(micros + 1, Ordering::Relaxed);
+    }
+
+    fn age(&self) -> Option<Duration> {
+        let last = self.last.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.born.elapsed().saturating_sub(Duration::from_micros(last)))
+    }
+}
+
+fn channel(topic: &str) -> String {
+    format!("ks:t:{topic}")
+}
+
+fn dropped(count: usize) {
+    if count > 0 {
+        metrics::counter!("keystead_fanout_dropped_total").increment(count as u64);
+    }
+}
