@@ -4,6 +4,7 @@
 //! `shared`, `http`, `jobs`, `mail`, `telemetry`, `time`, `error`) knows no feature; the slices
 //! (`sessions`, `accounts`, `passwords`, …) each hold their routes, their decisions and their SQL.
 
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod error;

@@ -1,3 +1,4 @@
+//! All tests of the crate, in one binary outside of it.
 
 #[path = "../src/http/tests.rs"]
 mod http_floor;
@@ -5,3 +6,7 @@ mod http_floor;
 mod telemetry;
 #[path = "../src/shared/tests.rs"]
 mod shared;
+#[path = "../src/cli/tests.rs"]
+mod cli;
+#[path = "../src/config/tests.rs"]
+mod config;

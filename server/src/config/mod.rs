@@ -1,170 +1,190 @@
-//! INTERFACE SKETCH of the configuration (loading, layering, validation, explaining to be written by the owner of this folder).
-#![allow(missing_docs, unused, clippy::todo)]
+//! Settings: from the layers people write them in to one validated value that the rest of the program reads.
+//!
+//! [`Settings::load`] gathers the layers (`sources`; later wins): the embedded `defaults.toml`, `keystead.toml`,
+//! `.env`, `.env.local`, the environment, `NAME_FILE`, the secrets folder. [`names`] is the table of every setting
+//! and the only place where a name is spelled; `parse`, `network`, `urls` and `keys` read single values; `check`
+//! holds the rules that look at several at once, above all what production refuses. Whatever is wrong is collected
+//! as [`Fault`]s and reported together, so nobody mends a configuration one restart at a time.
+//!
+//! Loading reads the named files and nothing else: no environment, no clock, nothing is created. What has to exist
+//! before the server runs (the data folder, the development key) is made by [`Settings::ensure_data_dir`].
+//! No secret leaves through `Debug`, a fault or a warning.
 
-use crate::shared::Budget;
-use secrecy::SecretString;
-use std::net::SocketAddr;
+mod accounts;
+mod check;
+mod dev_key;
+mod dotenv;
+mod fault;
+mod keys;
+mod limits;
+mod log;
+mod mail;
+pub mod names;
+mod network;
+mod parse;
+mod privacy;
+pub mod release;
+mod server;
+mod sources;
+mod storage;
+mod unknown;
+mod urls;
+mod values;
+mod voice;
+
 use std::path::PathBuf;
-use std::time::Duration;
 
+use secrecy::SecretString;
+
+pub use accounts::{Accounts, Lockout, Passwords, Sessions, Tokens};
+pub use fault::{Fault, Faults};
+pub use keys::MasterKey;
+pub use limits::{Limits, Quota, Quotas};
+pub use log::{Log, LogFormat};
+pub use mail::Mail;
+pub use network::TrustedProxies;
+pub use privacy::{Privacy, Retention};
+pub use server::Server;
+pub use sources::Sources;
+pub use storage::Database;
+pub use voice::Voice;
+
+use values::Values;
+
+/// The configuration manual: every setting with its default and its meaning. It is also the lowest layer.
+pub const DEFAULTS: &str = include_str!("../../defaults.toml");
+
+/// Where this instance runs; decides which settings are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
+    /// Everything starts without being configured; mail is shown in a mailbox page.
     Development,
+    /// The rules of production, except that the public URL may be plain http on loopback.
     Staging,
+    /// Refuses whatever would be unsafe in front of people.
     Production,
 }
 
-/// Every setting, validated. One small struct per concern.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub env: Environment,
-    pub server: Server,
-    pub data_dir: PathBuf,
-    pub database: Database,
-    pub redis_url: Option<SecretString>,
-    /// (id, 32 bytes), current first. In development generated into the data folder (file mode 0600) on first start.
-    pub master_keys: Vec<MasterKey>,
-    pub mail: Mail,
-    pub cors_origins: Vec<String>,
-    pub trusted_proxies: TrustedProxies,
-    pub log: Log,
-    pub accounts: Accounts,
-    pub passwords: Passwords,
-    pub lockout: Lockout,
-    pub tokens: Tokens,
-    pub sessions: Sessions,
-    pub limits: Limits,
-    pub privacy: Privacy,
-    pub dev_clock: bool,
-}
-/// One master key; does not print and is wiped from memory when dropped.
-#[derive(Clone)]
-pub struct MasterKey {
-    pub id: String,
-    pub key: zeroize::Zeroizing<[u8; 32]>,
-}
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MasterKey({}, [hidden])", self.id)
+impl Environment {
+    /// The word people write.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
     }
 }
+
+/// Every setting, validated. One small struct per concern; secrets are wrapped and do not print.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where this instance runs (`KEYSTEAD_ENV`).
+    pub env: Environment,
+    /// Listeners, public address and what one request may cost.
+    pub server: Server,
+    /// Absolute path of the data folder (`KEYSTEAD_DATA_DIR`).
+    pub data_dir: PathBuf,
+    /// The database and its read replica.
+    pub database: Database,
+    /// Redis in its single, cluster or sentinel form; without it one instance only.
+    pub redis_url: Option<SecretString>,
+    /// Current first. Empty in development until [`Settings::ensure_data_dir`] ran.
+    pub master_keys: Vec<MasterKey>,
+    /// Outgoing mail.
+    pub mail: Mail,
+    /// Origins that browsers may call from, as they appear in the `Origin` header; `*` only in development.
+    pub cors_origins: Vec<String>,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Logs, traces, error reports.
+    pub log: Log,
+    /// Accounts as a whole.
+    pub accounts: Accounts,
+    /// Password hashing and policy.
+    pub passwords: Passwords,
+    /// When failed sign-ins lock an address.
+    pub lockout: Lockout,
+    /// Lifetimes of tokens.
+    pub tokens: Tokens,
+    /// Lifetimes of sessions.
+    pub sessions: Sessions,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Named usage quotas.
+    pub quotas: Quotas,
+    /// Policies and retention.
+    pub privacy: Privacy,
+    /// LiveKit and TURN.
+    pub voice: Voice,
+    /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
+    pub dev_clock: bool,
+}
+
 impl Settings {
+    /// Reads all layers and checks them.
+    ///
+    /// # Errors
+    /// Every fault there is, at once.
+    pub fn load(sources: &Sources) -> Result<Self, Faults> {
+        let (mut values, mut faults) = sources::gather(sources);
+        faults.extend(values.set_wrong_ones_aside());
+        match Self::build(&values, sources) {
+            Ok(settings) => {
+                faults.extend(check::refusals(&settings, &values));
+                if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+            }
+            Err(fault) => {
+                faults.push(fault);
+                Err(Faults(faults))
+            }
+        }
+    }
+
+    fn build(values: &Values, sources: &Sources) -> Result<Self, Fault> {
+        let data_dir = storage::absolute(&sources.dir, &values.get("data_dir", parse::text)?);
+        let env = values.get("env", parse::environment)?;
+        Ok(Self {
+            env,
+            server: Server::from(values)?,
+            database: Database::from(values, &sources.dir, &data_dir)?,
+            data_dir,
+            redis_url: values.secret("redis.url")?,
+            master_keys: values.optional("master_key", keys::master_keys)?.unwrap_or_default(),
+            mail: Mail::from(values)?,
+            cors_origins: values.optional("server.cors_origins", network::origins)?.unwrap_or_default(),
+            trusted_proxies: values.optional("server.trusted_proxies", network::proxies)?.unwrap_or(TrustedProxies::None),
+            log: Log::from(values, env)?,
+            accounts: Accounts::from(values)?,
+            passwords: Passwords::from(values)?,
+            lockout: Lockout::from(values)?,
+            tokens: Tokens::from(values)?,
+            sessions: Sessions::from(values)?,
+            limits: Limits::from(values)?,
+            quotas: Quotas::from(values)?,
+            privacy: Privacy::from(values)?,
+            voice: Voice::from(values)?,
+            dev_clock: values.get("dev.clock", parse::flag)?,
+        })
+    }
+
+    /// What is accepted and still worth a second look; `config check` and the start of the server show it.
+    pub fn warnings(&self) -> Vec<Fault> {
+        check::warnings(self)
+    }
+
+    /// Whether this is a development instance.
     pub fn is_development(&self) -> bool {
         self.env == Environment::Development
     }
+
     /// The issuer and base of links, without trailing slash.
     pub fn public_url(&self) -> &str {
         &self.server.public_url
     }
+
     /// Cookies are Secure and `__Host-` prefixed exactly when the public URL is https.
     pub fn is_https(&self) -> bool {
         self.server.public_url.starts_with("https://")
     }
-}
-#[derive(Clone, Debug)]
-pub struct Server {
-    pub host: String,
-    pub port: u16,
-    pub ops_addr: Option<SocketAddr>,
-    pub public_url: String,
-    /// `KEYSTEAD_SERVER__…`: whole request, header read, body bytes, requests in flight, connections, shutdown grace.
-    pub request_timeout: Duration,
-    pub header_timeout: Duration,
-    pub body_limit: usize,
-    pub max_in_flight: usize,
-    pub max_connections: usize,
-    pub shutdown_grace: Duration,
-    /// How many instances the operator announces (`KEYSTEAD_SERVER__INSTANCES`); more than one needs PostgreSQL and Redis.
-    pub instances: u32,
-    pub worker_threads: usize,
-}
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// `sqlite:///abs/path/keystead.db` or `postgres://…`.
-    pub url: SecretString,
-    pub read_url: Option<SecretString>,
-    /// PostgreSQL connections; SQLite readers.
-    pub max_connections: usize,
-    pub acquire_timeout: Duration,
-}
-#[derive(Clone, Debug)]
-pub struct Mail {
-    pub smtp_url: Option<SecretString>,
-    pub from: String,
-}
-#[derive(Clone, Debug, PartialEq)]
-pub enum TrustedProxies {
-    None,
-    Hops(u8),
-    Networks(Vec<ipnet::IpNet>),
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    Json,
-    Pretty,
-}
-#[derive(Clone, Debug)]
-pub struct Log {
-    pub format: LogFormat,
-    pub filter: String,
-    pub sentry_dsn: Option<SecretString>,
-    pub otlp_endpoint: Option<String>,
-}
-#[derive(Clone, Debug)]
-pub struct Accounts {
-    pub require_verified_email: bool,
-    pub restore_grace: Duration,
-}
-#[derive(Clone, Debug)]
-pub struct Passwords {
-    pub argon2_memory_kib: u32,
-    pub argon2_iterations: u32,
-    pub argon2_parallelism: u32,
-    pub hash_threads: usize,
-    pub max_queue_wait: Duration,
-    pub min_length: usize,
-    pub require_upper: bool,
-    pub require_lower: bool,
-    pub require_digit: bool,
-    pub min_strength: u8,
-    pub reset_ttl: Duration,
-    pub verify_ttl: Duration,
-}
-#[derive(Clone, Copy, Debug)]
-pub struct Lockout {
-    pub threshold: u32,
-    pub duration: Duration,
-}
-#[derive(Clone, Copy, Debug)]
-pub struct Tokens {
-    pub access_ttl: Duration,
-    pub refresh_ttl: Duration,
-    pub reuse_window: Duration,
-    /** 5 s: how long an instance may verify without hearing of revocations */
-    pub staleness: Duration,
-}
-#[derive(Clone, Copy, Debug)]
-pub struct Sessions {
-    pub idle_ttl: Duration,
-    pub absolute_ttl: Duration,
-}
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub enabled: bool,
-    pub global: Budget,
-    pub signed_in: Budget,
-    pub api_user: Budget,
-    pub login: Budget,
-    pub signup: Budget,
-    pub password_forgot: Budget,
-    pub verify_resend: Budget,
-    pub voice_session: Budget,
-    pub voice_token: Budget,
-    pub transcript: Budget,
-}
-#[derive(Clone, Debug)]
-pub struct Privacy {
-    pub retention_days: u32,
-    /// Current version of each policy (`KEYSTEAD_PRIVACY__POLICIES`, `privacy=2026-01,terms=2026-01`); empty = nothing asked.
-    pub policies: Vec<(String, String)>,
 }

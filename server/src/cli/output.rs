@@ -1,0 +1,92 @@
+//! What people see: answers on standard output, errors on standard error, colour only where it is wanted.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::Failure;
+use crate::config::Fault;
+
+/// Where a command writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    colour: bool,
+}
+
+impl Output {
+    /// Standard output and error of this process; coloured on a terminal unless `NO_COLOR` is set (no-color.org).
+    pub fn process() -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { colour: io::stderr().is_terminal() && !unwanted && !dumb }
+    }
+
+    /// One line of the answer. A reader that went away (`| head`) is no error.
+    pub fn line(&self, text: impl AsRef<str>) {
+        let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+    }
+
+    /// The answer as one JSON document.
+    pub fn json(&self, value: &impl Serialize) {
+        // Our own types of texts and numbers have no way to fail here; an empty line is the harmless answer if they did.
+        self.line(serde_json::to_string_pretty(value).unwrap_or_default());
+    }
+
+    /// A table with aligned columns under `heads`.
+    pub fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            cells.chain(heads.get(column).map(|head| head.chars().count())).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+        let print = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            self.line(padded.join("  ").trim_end());
+        };
+        print(&mut heads.iter().copied());
+        for row in rows {
+            print(&mut row.iter().map(String::as_str));
+        }
+    }
+
+    /// `error: what` and `  → mend`.
+    pub fn error(&self, what: &str, mend: &str) {
+        self.notice("error", "31", what, mend);
+    }
+
+    /// `warning: what` and `  → mend`.
+    pub fn warning(&self, what: &str, mend: &str) {
+        self.notice("warning", "33", what, mend);
+    }
+
+    /// Each fault, then how many there are.
+    pub fn faults(&self, faults: &[Fault]) {
+        for fault in faults {
+            self.error(&fault.to_string(), &fault.mend);
+        }
+        if faults.len() > 1 {
+            let _ = writeln!(io::stderr().lock(), "{} settings to mend.", faults.len());
+        }
+    }
+
+    /// Each warning.
+    pub fn warnings(&self, warnings: &[Fault]) {
+        for warning in warnings {
+            self.warning(&warning.to_string(), &warning.mend);
+        }
+    }
+
+    /// Why the command failed.
+    pub fn failure(&self, failure: &Failure) {
+        match failure {
+            Failure::Failed { what, mend } | Failure::Usage { what, mend } => self.error(what, mend),
+            Failure::Configuration(faults) => self.faults(&faults.0),
+            Failure::Silent(_) => {}
+        }
+    }
+
+    fn notice(&self, word: &str, colour: &str, what: &str, mend: &str) {
+        let (on, off) = if self.colour { (format!("\x1b[1;{colour}m"), "\x1b[0m") } else { (String::new(), "") };
+        let _ = writeln!(io::stderr().lock(), "{on}{word}{off}: {what}\n  → {mend}");
+    }
+}
