@@ -24,9 +24,9 @@ use tower::Service;
 
 use super::client_ip::ClientIp;
 use super::cors::Cors;
+use super::request_id::{IdPool, RequestId, X_REQUEST_ID};
 use super::security_headers::SecurityHeaders;
 use super::template::RouteTemplate;
-use super::request_id::{IdPool, RequestId, X_REQUEST_ID};
 use super::visit::{UserId, Visit};
 use super::{admission, answer, body, compress};
 use crate::config::{Settings, TrustedProxies};

@@ -67,7 +67,14 @@ fn only_valid_trace_ids_are_taken() {
     let id = "4bf92f3577b34da6a3ce929d0e0e4736";
     let take = |text: &str| trace_id(&text.parse().unwrap()).map(str::to_owned);
     assert_eq!(take(&format!("00-{id}-00f067aa0ba902b7-01")).as_deref(), Some(id));
-    for wrong in ["", "00", "00-", &format!("ff-{id}-00f067aa0ba902b7-01"), "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-\"}{\"-x-y"] {
+    for wrong in [
+        "",
+        "00",
+        "00-",
+        &format!("ff-{id}-00f067aa0ba902b7-01"),
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-\"}{\"-x-y",
+    ] {
         assert_eq!(take(wrong), None, "{wrong}");
     }
 }

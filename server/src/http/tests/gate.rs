@@ -39,7 +39,10 @@ fn router() -> Router {
         .route("/long", get(|| async { "word ".repeat(1000) }))
         .route("/cookie", get(|| async { (AppendHeaders([("set-cookie", "a=b"), ("set-cookie", "c=d")]), "word ".repeat(1000)) }))
         .route("/page", get(|| async { ([("content-security-policy", "default-src 'self'"), ("x-frame-options", "SAMEORIGIN")], "page") }))
-        .route("/oauth2/token", post(|| async { (http::StatusCode::BAD_REQUEST, axum::Json(serde_json::json!({"error": "invalid_grant"}))) }))
+        .route(
+            "/oauth2/token",
+            post(|| async { (http::StatusCode::BAD_REQUEST, axum::Json(serde_json::json!({"error": "invalid_grant"}))) }),
+        )
         .route("/health/live", get(|| async { "live" }))
         .fallback(fallback::not_found)
         .method_not_allowed_fallback(fallback::method_not_allowed)
@@ -145,7 +148,12 @@ async fn the_cause_is_in_the_log_under_the_same_id() {
 async fn the_access_line_has_template_and_user_and_nothing_personal() {
     let bench = Bench::new(router());
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let sent = request(Method::GET, "/api/v1/things/secret-id?token=secret-query", &[("traceparent", trace), ("user-agent", "secret-agent")], Body::empty());
+    let sent = request(
+        Method::GET,
+        "/api/v1/things/secret-id?token=secret-query",
+        &[("traceparent", trace), ("user-agent", "secret-agent")],
+        Body::empty(),
+    );
     bench.send(sent).await;
     bench.get("/api/v1/me").await;
     bench.send(request(Method::POST, "/api/v1/login", &[], Body::empty())).await;
@@ -237,7 +245,12 @@ async fn only_listed_origins_may_read() {
 async fn preflights_are_answered_at_the_gate() {
     let bench = Bench::new(router());
     let ask = |origin: &'static str| {
-        bench.send(request(Method::OPTIONS, "/api/v1/things/1", &[("origin", origin), ("access-control-request-method", "DELETE")], Body::empty()))
+        bench.send(request(
+            Method::OPTIONS,
+            "/api/v1/things/1",
+            &[("origin", origin), ("access-control-request-method", "DELETE")],
+            Body::empty(),
+        ))
     };
     let ours = ask("https://app.example.com").await;
     assert_eq!(ours.status(), 204);
@@ -320,7 +333,9 @@ async fn too_many_at_once_are_shed_and_health_is_not() {
 
 #[tokio::test]
 async fn handlers_see_the_derived_address() {
-    let show = |ip: ClientIp, id: RequestId| async move { (id.to_header().to_str().unwrap().len().to_string() + " " + &ip.0.to_string()).into_response() };
+    let show = |ip: ClientIp, id: RequestId| async move {
+        (id.to_header().to_str().unwrap().len().to_string() + " " + &ip.0.to_string()).into_response()
+    };
     let router = Router::new().route("/ip", get(show));
     let bench = Bench::with(router, keystead::http::GateSettings { trusted_proxies: TrustedProxies::Hops(1), ..settings() });
     let response = bench.send(request(Method::GET, "/ip", &[("x-forwarded-for", "1.1.1.1, 203.0.113.9")], Body::empty())).await;
