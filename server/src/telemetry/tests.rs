@@ -1,4 +1,5 @@
 //! What the server says about itself.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 use std::io::Write;
 use std::sync::mpsc;
