@@ -15,7 +15,7 @@ mod cli;
 #[path = "../src/config/tests.rs"]
 mod config;
 #[path = "../src/http/tests.rs"]
-mod http;
+mod http_floor;
 #[path = "../src/jobs/tests.rs"]
 mod jobs;
 #[path = "../src/mail/tests.rs"]
@@ -24,3 +24,5 @@ mod mail;
 mod secret;
 #[path = "../src/shared/tests.rs"]
 mod shared;
+#[path = "../src/telemetry/tests.rs"]
+mod telemetry;

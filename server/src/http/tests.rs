@@ -1,4 +1,5 @@
 //! The floor of HTTP, from single decisions to real sockets.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

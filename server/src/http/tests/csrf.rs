@@ -60,7 +60,9 @@ fn the_token_belongs_to_the_session_and_to_a_configured_key() {
     let given = |token: &str| headers(&[("x-csrf-token", token), ("sec-fetch-site", "same-origin")]);
     assert!(before.check(&given(&token), SESSION).is_ok());
     assert_eq!(before.check(&given(&token), OTHER).unwrap_err().code, Code::CsrfFailed);
-    for wrong in ["", "x", &token[1..], &format!("{token}AAAA"), &token.replace(&token[20..21], if &token[20..21] == "A" { "B" } else { "A" })] {
+    for wrong in
+        ["", "x", &token[1..], &format!("{token}AAAA"), &token.replace(&token[20..21], if &token[20..21] == "A" { "B" } else { "A" })]
+    {
         assert!(before.check(&given(wrong), SESSION).is_err(), "{wrong}");
     }
     // While the key rotates both are good; afterwards the old one is not.
