@@ -26,3 +26,5 @@ mod secret;
 mod shared;
 #[path = "../src/telemetry/tests.rs"]
 mod telemetry;
+#[path = "../src/sessions/tests.rs"]
+mod sessions;

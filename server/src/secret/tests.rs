@@ -3,11 +3,21 @@
 
 #[path = "tests/formats.rs"]
 mod formats;
+#[path = "tests/keyring.rs"]
+mod keyring;
 #[path = "tests/pool.rs"]
 mod pool;
 #[path = "tests/random.rs"]
 mod random;
+#[path = "tests/rewrap.rs"]
+mod rewrap;
 #[path = "tests/roots.rs"]
 mod roots;
+#[path = "tests/signer.rs"]
+mod signer;
+#[path = "tests/stores.rs"]
+mod stores;
 #[path = "tests/support.rs"]
 mod support;
+#[path = "tests/tokens.rs"]
+mod tokens;

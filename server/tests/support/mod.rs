@@ -27,7 +27,7 @@ pub use self::{
     people::{PASSWORD, SignedIn},
     process::Process,
     server::{Builder, Instance},
-    store::{Ground, Store},
+    store::{Ground, Store, database},
 };
 
 /// Runs each `async fn(Store)` on both makes of the store: `both_stores!(rotates, ends_on_replay);`

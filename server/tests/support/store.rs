@@ -256,3 +256,14 @@ fn copy_files(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The database of `ground` without a server on top, for tests of the floor.
+pub fn database(ground: &Ground, which: keystead::db::Store) -> keystead::db::Db {
+    let settings = keystead::config::Database {
+        url: ground.database_url().into(),
+        read_url: None,
+        max_connections: 8,
+        acquire_timeout: Duration::from_secs(5),
+    };
+    keystead::db::Db::open(&settings, which).expect("a fresh database opens")
+}

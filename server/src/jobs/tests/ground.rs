@@ -7,6 +7,8 @@ use keystead::jobs::Jobs;
 use keystead::secret::{Random, RootKeys};
 use keystead::time::{Clock, Timestamp};
 
+use crate::support;
+
 #[derive(Clone, Copy)]
 pub enum Engine {
     Sqlite,
@@ -18,25 +20,24 @@ pub struct Ground {
     pub clock: Clock,
     pub roots: RootKeys,
     pub random: Random,
-    folder: tempfile::TempDir,
+    _installation: support::Ground,
 }
 
 impl Ground {
     pub async fn new(engine: Engine) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let ddl =
-            concat!(include_str!("../../../migrations/main/0003_jobs.sql"), include_str!("../../../migrations/main/0004_mailbox.sql"));
-        let db = match engine {
-            Engine::Sqlite => Db::stub_sqlite(ddl),
-            Engine::Postgres => Db::stub_postgres(&std::env::var("KEYSTEAD_TEST_POSTGRES").unwrap(), ddl).await,
+        let store = match engine {
+            Engine::Sqlite => support::Store::Sqlite,
+            Engine::Postgres => support::Store::Postgres,
         };
+        let installation = support::Ground::migrated(store).await;
+        let db = support::database(&installation, keystead::db::Store::Main);
         let key = MasterKey { id: "test".into(), key: zeroize::Zeroizing::new([7; 32]) };
         Self {
             db,
             clock: Clock::frozen(Timestamp::from_secs(1_772_700_000)),
             roots: RootKeys::new(&[key]),
             random: Random::seeded(7),
-            folder,
+            _installation: installation,
         }
     }
 

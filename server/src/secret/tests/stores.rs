@@ -7,6 +7,7 @@ use keystead::secret::{Keyring, Random, SealError, Signer};
 use keystead::time::{Clock, Timestamp};
 
 use super::support::roots;
+use crate::support;
 
 /// 2026-09-21, some time in the afternoon.
 pub const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -15,23 +16,28 @@ pub const ISSUER: &str = "https://id.example.com";
 /// The lifetime of access tokens.
 pub const ACCESS_TTL: Duration = Duration::from_secs(900);
 
-const MAIN: &str = include_str!("../../../migrations/main/0002_signing_keys.sql");
-const KEYRING: &str = include_str!("../../../migrations/keyring/0001_keyring.sql");
-
 /// The two stores of an installation, empty.
 pub struct Store {
     pub main: Db,
     pub keyring: Db,
+    _installation: support::Ground,
 }
 
 impl Store {
+    async fn on(store: support::Store) -> Self {
+        let installation = support::Ground::empty(store).await;
+        let [main, keyring] = [keystead::db::Store::Main, keystead::db::Store::Keyring].map(|which| support::database(&installation, which));
+        main.migrate(NOW).await.unwrap();
+        keyring.migrate(NOW).await.unwrap();
+        Self { main, keyring, _installation: installation }
+    }
+
     pub async fn sqlite() -> Self {
-        Self { main: Db::stub_sqlite(MAIN), keyring: Db::stub_sqlite(KEYRING) }
+        Self::on(support::Store::Sqlite).await
     }
 
     pub async fn postgres() -> Self {
-        let url = std::env::var("KEYSTEAD_TEST_POSTGRES").expect("KEYSTEAD_TEST_POSTGRES names a throwaway server");
-        Self { main: Db::stub_postgres(&url, MAIN).await, keyring: Db::stub_postgres(&url, KEYRING).await }
+        Self::on(support::Store::Postgres).await
     }
 }
 
