@@ -149,9 +149,13 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
     let readiness = health::Readiness::starting();
     let health = health_checks::of(&app, readiness.clone());
     let metrics = Arc::new(RequestMetrics::new());
-    let tools = GateTools { clock: app.ground.clock.clone(), random: app.ground.random.clone(), metrics: metrics.clone(), log: telemetry.log().clone() };
-    let (stop, background, tasks, servers) =
-        (CancellationToken::new(), CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+    let tools = GateTools {
+        clock: app.ground.clock.clone(),
+        random: app.ground.random.clone(),
+        metrics: metrics.clone(),
+        log: telemetry.log().clone(),
+    };
+    let (stop, background, tasks, servers) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
 
     let listener = build::bind(&settings.server.host, settings.server.port).await?;
     let addr = listener.local_addr().map_err(StartError::Io)?;

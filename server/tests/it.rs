@@ -22,9 +22,9 @@ mod jobs;
 mod mail;
 #[path = "../src/secret/tests.rs"]
 mod secret;
+#[path = "../src/sessions/tests.rs"]
+mod sessions;
 #[path = "../src/shared/tests.rs"]
 mod shared;
 #[path = "../src/telemetry/tests.rs"]
 mod telemetry;
-#[path = "../src/sessions/tests.rs"]
-mod sessions;

@@ -79,10 +79,11 @@ async fn update(
     };
     let key = app.ground.keyring.get(user).await?;
     let (name, role) = (seal_name(&key, user, &name), role.map(|role| seal_job_role(&key, user, &role)));
-    let event = audit::Event::new(&app.ground, audit::PROFILE_UPDATED, now)
-        .actor(Actor::User(user))
-        .target(Target::user(user))
-        .origin(&app.ground, Some(&key), &origin);
+    let event = audit::Event::new(&app.ground, audit::PROFILE_UPDATED, now).actor(Actor::User(user)).target(Target::user(user)).origin(
+        &app.ground,
+        Some(&key),
+        &origin,
+    );
     let people = app.people.clone();
     app.ground
         .db

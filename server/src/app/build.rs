@@ -103,8 +103,7 @@ impl App {
         let mailer = mailer(&settings, &db, &roots, &clock)?;
         let limiter = Limiter::new(shared.clone(), settings.limits);
         let csrf = Csrf::new(roots.clone(), &settings.cors_origins, settings.public_url());
-        let parts =
-            Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
+        let parts = Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone());

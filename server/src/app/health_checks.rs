@@ -42,7 +42,11 @@ pub(super) fn of(app: &App, readiness: Readiness) -> Health {
             let app = mail.clone();
             async move {
                 let mail = app.mailer.healthy();
-                if mail.healthy { CheckResult::up().detail(mail.transport) } else { CheckResult::degraded("the last delivery did not reach the mail server") }
+                if mail.healthy {
+                    CheckResult::up().detail(mail.transport)
+                } else {
+                    CheckResult::degraded("the last delivery did not reach the mail server")
+                }
             }
         })
         .check("revocation", false, move || {

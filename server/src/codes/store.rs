@@ -59,7 +59,15 @@ pub struct Issued {
 
 impl NewCode {
     /// A short code of `subject`. `id` names the code's row: issuing the same id twice issues one.
-    pub fn digits(ground: &Ground, id: Uuid, purpose: Purpose, subject: Uuid, payload: Option<&[u8]>, now: Timestamp, expires_at: Timestamp) -> Issued {
+    pub fn digits(
+        ground: &Ground,
+        id: Uuid,
+        purpose: Purpose,
+        subject: Uuid,
+        payload: Option<&[u8]>,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Issued {
         let secret = ground.random.digits(CODE_DIGITS);
         Self::with(ground, id, Some(id), purpose, subject, secret, payload, now, expires_at)
     }

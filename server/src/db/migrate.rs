@@ -71,7 +71,8 @@ async fn migrate(tx: &mut Tx, store: Store, now: Timestamp) -> Result<Applied, D
         known.push((row.get::<u32>(0)?, row.get::<String>(1)?));
     }
     let all = migrations::of(store);
-    let mut applied = Applied { newer: known.iter().any(|(version, _)| all.iter().all(|step| step.version != *version)), ..Applied::default() };
+    let mut applied =
+        Applied { newer: known.iter().any(|(version, _)| all.iter().all(|step| step.version != *version)), ..Applied::default() };
     for step in all {
         let text = if postgres { step.postgres } else { step.sqlite };
         let checksum = checksum(text);

@@ -79,7 +79,7 @@ impl Db {
                 Store::Main => (PathBuf::from(path), settings.max_connections),
                 Store::Keyring => (Path::new(path).with_file_name("keyring.db"), 1),
             };
-            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers)?));
+            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, store == Store::Keyring)?));
             return Ok(Self { engine, replica: None, store });
         }
         let wait = settings.acquire_timeout;
@@ -151,15 +151,7 @@ impl Db {
                 };
                 sqlite.write_one(work).await
             }
-            Engine::Postgres(postgres) => {
-                let client = postgres.client().await?;
-                if !sql.postgres.contains("RETURNING") {
-                    return Ok((Vec::new(), tx::postgres_execute(&client, sql.postgres, &args).await?));
-                }
-                let rows = tx::postgres_rows(&client, sql.postgres, &args).await?;
-                let affected = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-                Ok((rows, affected))
-            }
+            Engine::Postgres(postgres) => tx::postgres_write(&postgres.client().await?, sql.postgres, &args).await,
         }
     }
 

@@ -57,12 +57,16 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens (or creates, for its owner alone) the file at `path` and starts the threads.
-    pub(super) fn open(path: &Path, readers: usize) -> Result<Self, DbError> {
+    /// Opens (or creates, for its owner alone) the file at `path` and starts the threads. With `shred` a deleted
+    /// row's bytes are overwritten, so that an erased key is not found in free pages.
+    pub(super) fn open(path: &Path, readers: usize, shred: bool) -> Result<Self, DbError> {
         create(path)?;
-        let mut writing = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        writing.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=2000;")?;
-        writing.set_transaction_behavior(rusqlite::TransactionBehavior::Immediate);
+        let writing = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        writing
+            .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=2000;")?;
+        if shred {
+            writing.execute_batch("PRAGMA secure_delete=ON;")?;
+        }
         let mut threads = Vec::new();
         let (writer, jobs) = sync_channel(QUEUE);
         threads.push(spawn("db-writer", move || write_until_closed(Tx::new(On::Sqlite(writing)), &jobs))?);

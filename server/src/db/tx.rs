@@ -46,7 +46,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Result<u64, DbError> {
         let answer = match &self.on {
             On::Sqlite(connection) => sqlite_rows(connection, sql.sqlite, &args).map(|_| connection.changes()),
-            On::Postgres(session) => postgres_execute(session.client()?, sql.postgres, &args).await,
+            On::Postgres(session) => postgres_write(session.client()?, sql.postgres, &args).await.map(|(_, changed)| changed),
         };
         self.note(answer)
     }
@@ -71,12 +71,17 @@ impl Tx {
 }
 
 /// `$1`, `$2` … as SQLite knows them: by name, because it numbers them by first appearance.
-const NAMES: [&str; 24] = [
-    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16", "$17", "$18", "$19",
-    "$20", "$21", "$22", "$23", "$24",
+const NAMES: [&str; 64] = [
+    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16", "$17", "$18", "$19", "$20",
+    "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29", "$30", "$31", "$32", "$33", "$34", "$35", "$36", "$37", "$38", "$39",
+    "$40", "$41", "$42", "$43", "$44", "$45", "$46", "$47", "$48", "$49", "$50", "$51", "$52", "$53", "$54", "$55", "$56", "$57", "$58",
+    "$59", "$60", "$61", "$62", "$63", "$64",
 ];
 
 pub(super) fn sqlite_rows(connection: &Connection, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, DbError> {
+    if args.len() > NAMES.len() {
+        return Err(DbError::Other(format!("more than {} arguments", NAMES.len())));
+    }
     let mut statement = connection.prepare_cached(sql)?;
     for (name, value) in NAMES.iter().zip(args) {
         if let Some(index) = statement.parameter_index(name)? {
@@ -100,13 +105,23 @@ fn borrowed(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 pub(super) async fn postgres_rows(client: &Object, sql: &str, args: &[Value]) -> Result<Vec<Row>, DbError> {
     let statement = client.prepare_cached(sql).await?;
     let rows = client.query(&statement, &borrowed(args)).await?;
-    let read = |row: &tokio_postgres::Row| (0..row.len()).map(|index| from_postgres(row, index)).collect::<Result<_, _>>().map(Row);
-    rows.iter().map(read).collect()
+    rows.iter().map(postgres_row).collect()
 }
 
-pub(super) async fn postgres_execute(client: &Object, sql: &str, args: &[Value]) -> Result<u64, DbError> {
+fn postgres_row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
+    (0..row.len()).map(|index| from_postgres(row, index)).collect::<Result<_, _>>().map(Row)
+}
+
+/// The rows a statement returns, and how many it changed or, when it returns rows, returned.
+pub(super) async fn postgres_write(client: &Object, sql: &str, args: &[Value]) -> Result<(Vec<Row>, u64), DbError> {
     let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, &borrowed(args)).await?)
+    if statement.columns().is_empty() {
+        return Ok((Vec::new(), client.execute(&statement, &borrowed(args)).await?));
+    }
+    let rows = client.query(&statement, &borrowed(args)).await?;
+    let rows = rows.iter().map(postgres_row).collect::<Result<Vec<_>, _>>()?;
+    let affected = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    Ok((rows, affected))
 }
 
 /// A pooled connection with a transaction open. Dropped before its end (its request was cancelled), the

@@ -9,8 +9,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, Ready, ready};
 use tower::{Layer, Service};
-use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::error::{Code, Problem};
 
@@ -23,13 +23,7 @@ impl KnownQuery {
     pub fn of(document: &OpenApi) -> Self {
         let mut known = HashMap::new();
         for (path, item) in &document.paths.paths {
-            let methods = [
-                ("GET", &item.get),
-                ("POST", &item.post),
-                ("PUT", &item.put),
-                ("PATCH", &item.patch),
-                ("DELETE", &item.delete),
-            ];
+            let methods = [("GET", &item.get), ("POST", &item.post), ("PUT", &item.put), ("PATCH", &item.patch), ("DELETE", &item.delete)];
             for (method, operation) in methods {
                 if let Some(operation) = operation {
                     known.insert((method, path.clone()), names(operation));

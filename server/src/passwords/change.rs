@@ -43,10 +43,11 @@ pub async fn change(
     };
     let hash = ground.password_pool.hash(new).await?;
     let key = ground.keyring.get(row.id).await?;
-    let event = audit::Event::new(ground, audit::PASSWORD_CHANGED, now)
-        .actor(Actor::User(row.id))
-        .target(Target::user(row.id))
-        .origin(ground, Some(&key), origin);
+    let event = audit::Event::new(ground, audit::PASSWORD_CHANGED, now).actor(Actor::User(row.id)).target(Target::user(row.id)).origin(
+        ground,
+        Some(&key),
+        origin,
+    );
     let (this, user, session, old) = (app.clone(), caller.user, caller.session, row.password_hash.unwrap_or_default());
     ground
         .db

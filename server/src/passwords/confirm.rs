@@ -15,9 +15,11 @@ use crate::time::Timestamp;
 
 /// The same for a wrong, used or expired code and for an address that nobody has.
 fn refused() -> Problem {
-    Problem::new(Code::ValidationFailed)
-        .detail("The code is not right, or it has expired. Ask for a new one.")
-        .field("code", "invalid_code", "The code is not right, or it has expired.")
+    Problem::new(Code::ValidationFailed).detail("The code is not right, or it has expired. Ask for a new one.").field(
+        "code",
+        "invalid_code",
+        "The code is not right, or it has expired.",
+    )
 }
 
 /// Confirms `email` with `code`.

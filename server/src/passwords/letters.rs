@@ -102,11 +102,8 @@ async fn signed_up_again(app: &App, job: Claimed) -> Result<(), JobError> {
         let chosen = serde_json::to_vec(&chosen).map_err(|error| JobError::Dead(error.to_string()))?;
         return send_code(app, job.id, row.id, &person, Some(chosen), now).await;
     }
-    let letter = Letter::AlreadyRegistered {
-        name: person.name.clone(),
-        sign_in_url: app.link("login", None),
-        reset_url: app.link("forgot", None),
-    };
+    let letter =
+        Letter::AlreadyRegistered { name: person.name.clone(), sign_in_url: app.link("login", None), reset_url: app.link("forgot", None) };
     let jobs = app.ground.jobs.clone();
     app.ground.db.write(async move |tx| mail::post(tx, &jobs, &request.email, letter.clone(), now).await.map(|_| ())).await?;
     Ok(())
@@ -127,14 +124,7 @@ async fn code_requested(app: &App, job: Claimed) -> Result<(), JobError> {
 
 /// Sends another confirmation code, unless the person got too many lately. The code's row has the job's id,
 /// so a job that runs twice sends one.
-async fn send_code(
-    app: &App,
-    job: Uuid,
-    user: Uuid,
-    person: &PersonView,
-    chosen: Option<Vec<u8>>,
-    now: Timestamp,
-) -> Result<(), JobError> {
+async fn send_code(app: &App, job: Uuid, user: Uuid, person: &PersonView, chosen: Option<Vec<u8>>, now: Timestamp) -> Result<(), JobError> {
     if app.ground.limiter.check(Policy::VerifyResend, user.as_bytes(), now).await.is_err() {
         return Ok(());
     }
@@ -165,8 +155,7 @@ async fn reset_requested(app: &App, job: Claimed) -> Result<(), JobError> {
     let issued = NewCode::link(&app.ground, job.id, Purpose::ResetPassword, row.id, now, now.plus(ttl));
     let letter =
         Letter::ResetPassword { name: person.name.clone(), link: app.link("reset", Some(&issued.secret)), minutes: ttl.as_secs() / 60 };
-    let event =
-        audit::Event::new(&app.ground, audit::PASSWORD_RESET_REQUESTED, now).actor(Actor::Unknown).target(Target::user(row.id));
+    let event = audit::Event::new(&app.ground, audit::PASSWORD_RESET_REQUESTED, now).actor(Actor::Unknown).target(Target::user(row.id));
     let (jobs, code) = (app.ground.jobs.clone(), issued.code);
     app.ground
         .db

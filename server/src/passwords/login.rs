@@ -113,7 +113,9 @@ pub(super) async fn refuse(
         None => None,
     };
     let target = user.map_or(Target::none("address"), Target::user);
-    let event = |action| audit::Event::new(&ground, action, now).actor(Actor::Unknown).target(target).denied().origin(&ground, key.as_ref(), origin);
+    let event = |action| {
+        audit::Event::new(&ground, action, now).actor(Actor::Unknown).target(target).denied().origin(&ground, key.as_ref(), origin)
+    };
     let (failed, locked) = (event(audit::LOGIN_FAILED), event(audit::LOGIN_LOCKED));
     let to = email.as_str().to_owned();
     let app = app.clone();

@@ -114,14 +114,7 @@ async fn pending(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, ori
         .await
 }
 
-async fn at_once(
-    app: &App,
-    request: &SignUp,
-    new: NewUser,
-    key: &PersonKey,
-    origin: &Origin,
-    now: Timestamp,
-) -> Result<SignIn, Problem> {
+async fn at_once(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, origin: &Origin, now: Timestamp) -> Result<SignIn, Problem> {
     let ground = &app.ground;
     let row = UserRow::from(&new);
     let session = app.sessions.prepare(new.id, key, origin, now);

@@ -50,14 +50,7 @@ pub fn check_acceptance(settings: &Settings, acceptance: &Acceptance, field: &st
 }
 
 /// Seals what is written down about accepting `acceptance`.
-pub fn give(
-    ground: &Ground,
-    user: Uuid,
-    key: &PersonKey,
-    acceptance: &Acceptance,
-    origin: &Origin,
-    now: Timestamp,
-) -> Consent {
+pub fn give(ground: &Ground, user: Uuid, key: &PersonKey, acceptance: &Acceptance, origin: &Origin, now: Timestamp) -> Consent {
     let id = ground.random.uuid(now);
     let place = Place { table: "consents", column: "ip", row: id.as_bytes() };
     let ip = origin.ip.map(|ip| key.seal(place, ip.to_string().as_bytes()));

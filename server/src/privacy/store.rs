@@ -34,14 +34,7 @@ pub struct Consent {
 }
 
 fn consent(row: &Row) -> Result<Consent, DbError> {
-    Ok(Consent {
-        id: row.get(0)?,
-        user: row.get(1)?,
-        policy: row.get(2)?,
-        version: row.get(3)?,
-        accepted_at: row.get(4)?,
-        ip: row.get(5)?,
-    })
+    Ok(Consent { id: row.get(0)?, user: row.get(1)?, policy: row.get(2)?, version: row.get(3)?, accepted_at: row.get(4)?, ip: row.get(5)? })
 }
 
 /// Writes a consent; false when it was given before.

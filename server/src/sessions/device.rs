@@ -33,13 +33,26 @@ pub(super) fn open_device(key: &PersonKey, session: Uuid, sealed: &SealedDevice)
 /// A few words for a person: which browser on which system.
 pub(super) fn describe(user_agent: Option<&str>) -> String {
     let Some(agent) = user_agent else { return "Unknown device".to_owned() };
-    let browsers = [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
-    let systems = [("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux")];
+    let browsers =
+        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
+    let systems = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
     let find = |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     match (find(&browsers), find(&systems)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
         // The product token of anything else (RFC 9110 section 10.1.5).
-        (None, None) => agent.split([' ', '/']).next().filter(|name| !name.is_empty()).map_or_else(|| "Unknown device".to_owned(), |name| name.chars().take(40).collect()),
+        (None, None) => agent
+            .split([' ', '/'])
+            .next()
+            .filter(|name| !name.is_empty())
+            .map_or_else(|| "Unknown device".to_owned(), |name| name.chars().take(40).collect()),
     }
 }

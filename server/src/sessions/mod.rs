@@ -31,8 +31,8 @@ use uuid::Uuid;
 
 pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
 pub use end::EndReason;
-pub use routes::routes;
 pub use revocation::SESSION_ENDED;
+pub use routes::routes;
 pub use start::{NewSession, start};
 
 use self::activity::Activity;

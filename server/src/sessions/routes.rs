@@ -20,11 +20,11 @@ use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::visit::Visit;
 use crate::http::extract::{Json, OptionalJson, Query, json_bytes};
 use crate::http::guard::{Caller, MaybeCaller, take, take_address};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
+use crate::http::visit::Visit;
 use crate::time::Timestamp;
 
 /// The routes of this slice.
@@ -271,11 +271,9 @@ async fn session(
         found.ended_at.is_none() && now < ends && salt.is_none_or(|salt| salt == found.salt)
     });
     Ok(Json(match open {
-        Some(open) => SessionAnswer {
-            authenticated: true,
-            session: Some(SessionView::from(&open)),
-            csrf_token: Some(app.ground.csrf.token(open.id)),
-        },
+        Some(open) => {
+            SessionAnswer { authenticated: true, session: Some(SessionView::from(&open)), csrf_token: Some(app.ground.csrf.token(open.id)) }
+        }
         None => SessionAnswer { authenticated: false, session: None, csrf_token: None },
     }))
 }
@@ -376,5 +374,9 @@ async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let Path(id) = id?;
     // Somebody else's session answers like one that does not exist.
-    if end(&app, id, caller.user, EndReason::Revoked, &origin, now).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Code::NotFound.into()) }
+    if end(&app, id, caller.user, EndReason::Revoked, &origin, now).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Code::NotFound.into())
+    }
 }

@@ -158,13 +158,7 @@ pub async fn find_device_of(db: &Db, id: Uuid) -> Result<SealedDevice, DbError> 
 }
 
 /// Up to `rows` open sessions of `user` older than `before`, newest first.
-pub async fn list(
-    db: &Db,
-    user: Uuid,
-    now: Timestamp,
-    before: Option<Uuid>,
-    rows: i64,
-) -> Result<Vec<(Session, SealedDevice)>, DbError> {
+pub async fn list(db: &Db, user: Uuid, now: Timestamp, before: Option<Uuid>, rows: i64) -> Result<Vec<(Session, SealedDevice)>, DbError> {
     let before = before.unwrap_or(Uuid::max());
     let rows = db.query(LIST, args![user, now, before, rows]).await?;
     rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(14)?, user_agent: row.get(15)? }))).collect()

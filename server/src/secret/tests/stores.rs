@@ -26,7 +26,8 @@ pub struct Store {
 impl Store {
     async fn on(store: support::Store) -> Self {
         let installation = support::Ground::empty(store).await;
-        let [main, keyring] = [keystead::db::Store::Main, keystead::db::Store::Keyring].map(|which| support::database(&installation, which));
+        let [main, keyring] =
+            [keystead::db::Store::Main, keystead::db::Store::Keyring].map(|which| support::database(&installation, which));
         main.migrate(NOW).await.unwrap();
         keyring.migrate(NOW).await.unwrap();
         Self { main, keyring, _installation: installation }
