@@ -1,7 +1,7 @@
 //! What handlers take from a request: the body as [`Json`], the query as [`Query`], a list's [`Page`].
 //! Every refusal is a problem that names what is wrong.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -21,11 +21,17 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Code::UnsupportedMediaType.into());
-        }
-        parse(&body::read(request.into_body()).await?).map(Self)
+        read_json(request).await.map(|(value, _)| Self(value))
     }
+}
+
+/// A JSON body with the bytes it was read from.
+pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<(T, Bytes), Problem> {
+    if !is_json(request.headers()) {
+        return Err(Code::UnsupportedMediaType.into());
+    }
+    let bytes = body::read(request.into_body()).await?;
+    Ok((parse(&bytes)?, bytes))
 }
 
 /// A JSON body that may be left out.

@@ -21,6 +21,7 @@ use crate::http::extract::Json;
 use crate::http::guard::{Caller, ForgotLimit, LoginLimit, ResendLimit, SignupLimit, Visitor, take};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
+use crate::idempotency::{self, Idempotent};
 use crate::jobs::Kind;
 use crate::privacy::{Acceptance, check_acceptance};
 use crate::sessions::{SignInAnswer, Transport, UserAnswer};
@@ -121,19 +122,25 @@ impl SignupRequest {
 /// The answer is the same whether or not the address has an account; the mail that follows is not. With e-mail
 /// verification switched off the answer is the sign-in answer.
 #[utoipa::path(post, path = "/api/v1/auth/signup", tag = "signing in", operation_id = "signUp", request_body = SignupRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn signup(
     State(app): State<App>,
     _visitor: Visitor<SignupLimit>,
     Now(now): Now,
     origin: Origin,
-    Json(request): Json<SignupRequest>,
+    Idempotent(request, key): Idempotent<SignupRequest>,
 ) -> Result<Response, Problem> {
-    let (request, transport) = request.check(&app)?;
-    Ok(match sign_up(&app, request, &origin, now).await? {
-        SignedUp::Pending(user) => (StatusCode::CREATED, Json(UserAnswer { user })).into_response(),
-        SignedUp::SignedIn(signed_in) => signed_in.answer(StatusCode::CREATED, transport),
-    })
+    // An answer with tokens is never kept; without verification a repeat meets the account that is there.
+    let key = key.filter(|_| app.ground.settings.accounts.require_verified_email);
+    let work = async {
+        let (request, transport) = request.check(&app)?;
+        Ok(match sign_up(&app, request, &origin, now).await? {
+            SignedUp::Pending(user) => (StatusCode::CREATED, Json(UserAnswer { user })).into_response(),
+            SignedUp::SignedIn(signed_in) => signed_in.answer(StatusCode::CREATED, transport),
+        })
+    };
+    idempotency::once(&app, key, "signup", None, now, work).await
 }
 
 /// What a sign-up answers: the person, or with verification switched off the sign-in answer.
@@ -147,13 +154,14 @@ enum SignupAnswer {
 
 /// Sign up (the same as `/api/v1/auth/signup`)
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "signing in", operation_id = "register", request_body = SignupRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn register(
     state: State<App>,
     visitor: Visitor<SignupLimit>,
     now: Now,
     origin: Origin,
-    request: Json<SignupRequest>,
+    request: Idempotent<SignupRequest>,
 ) -> Result<Response, Problem> {
     signup(state, visitor, now, origin, request).await
 }
