@@ -16,6 +16,8 @@ mod cli;
 mod config;
 #[path = "../src/http/tests.rs"]
 mod http_floor;
+#[path = "../src/idempotency/tests.rs"]
+mod idempotency;
 #[path = "../src/jobs/tests.rs"]
 mod jobs;
 #[path = "../src/mail/tests.rs"]
