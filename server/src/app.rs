@@ -102,6 +102,7 @@ fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {
 fn router(app: &App, health: health::Health) -> Router {
     let settings = &app.ground.settings;
     let (api, document) = slices().split_for_parts();
+    let document = reference::described(document);
     let known = KnownQuery::of(&document);
     let api = api.merge(crate::oauth::routes()).route_layer(known).with_state(app.clone());
     let mut router = api

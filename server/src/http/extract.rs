@@ -34,7 +34,7 @@ pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<(T
     Ok((parse(&bytes)?, bytes))
 }
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out; `null` says the same.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -48,7 +48,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
         match (bytes.is_empty(), declared, json) {
             (true, _, _) => Ok(Self(None)),
             (false, true, false) => Err(Code::UnsupportedMediaType.into()),
-            (false, _, _) => parse(&bytes).map(|body| Self(Some(body))),
+            (false, _, _) => parse(&bytes).map(Self),
         }
     }
 }

@@ -68,15 +68,15 @@ fn given(field: &'static str, password: &SecretString, errors: &mut Vec<FieldErr
 struct SignupRequest {
     /// The address; normalised to lower case.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The name.
     #[serde(default)]
-    #[schema(required = true, max_length = 200, example = "Ada Lovelace")]
+    #[schema(required = true, min_length = 1, max_length = 200, example = "Ada Lovelace")]
     name: String,
     /// At least 8 characters with an upper-case letter, a lower-case letter and a digit, and not easy to guess.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password, example = "correct-Horse-7-battery")]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024, example = "correct-Horse-7-battery")]
     password: SecretString,
     /// Free text: what the person does.
     #[serde(default)]
@@ -172,11 +172,11 @@ async fn register(
 struct VerifyEmailRequest {
     /// The address it was mailed to.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, format = "email", max_length = 254)]
     email: String,
     /// Six digits.
     #[serde(default)]
-    #[schema(required = true, example = "123456")]
+    #[schema(required = true, pattern = "^[0-9]{6}$", example = "123456")]
     code: String,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -211,7 +211,7 @@ async fn verify_email(
 struct EmailRequest {
     /// The address.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
@@ -248,11 +248,11 @@ async fn resend(
 struct LoginRequest {
     /// The address.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The password.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 1, max_length = 1024)]
     password: SecretString,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -298,11 +298,11 @@ async fn forgot(
 struct ResetRequest {
     /// From the mailed link.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, min_length = 1)]
     token: String,
     /// The new password.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024)]
     password: SecretString,
 }
 
@@ -333,11 +333,11 @@ async fn reset(
 struct ChangeRequest {
     /// The password as it is.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 1, max_length = 1024)]
     current_password: SecretString,
     /// The password as it will be.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024)]
     new_password: SecretString,
 }
 
