@@ -31,7 +31,7 @@ mod health_checks;
 mod housekeeping;
 mod reference;
 
-pub use build::{Seed, StartError};
+pub use build::{Seed, StartError, open_databases};
 pub use reference::openapi;
 
 /// One instance: the floor and the state of the slices. Cheap to clone; passed to every handler.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::error::FieldError;
+
 /// The longest address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 const MAX_LENGTH: usize = 254;
 
@@ -66,6 +68,11 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The same for the member `email` of a request.
+pub fn check_email(typed: &str) -> Result<Email, FieldError> {
+    Email::parse(typed).map_err(|error| FieldError { field: "email".into(), code: error.code(), message: error.to_string().into() })
 }
 
 /// Lower-casing can undo NFKC and the other way round for a few characters, so it is repeated until it rests.

@@ -4,7 +4,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Output, block_on, settings};
-use crate::app::{self, Running, Seed, StartError};
+use crate::app::{self, Running, Seed};
 use crate::config::{Settings, release};
 
 /// Run the server. Everything is configured by files and the environment; see `keystead config check`
@@ -25,7 +25,7 @@ async fn serve(settings: Settings, output: Output) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let running = tokio::select! {
-        started = app::start(settings, Seed::system()) => started.map_err(not_started)?,
+        started = app::start(settings, Seed::system()) => started?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
@@ -34,11 +34,7 @@ async fn serve(settings: Settings, output: Output) -> Result<(), Failure> {
         _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
         _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is under way"),
     }
-    running.stop().await.map_err(not_started)
-}
-
-fn not_started(error: StartError) -> Failure {
-    Failure::failed(format!("{error}."), "Look at the settings with `keystead config check`, and whether what they name can be reached.")
+    Ok(running.stop().await?)
 }
 
 fn no_signals(error: std::io::Error) -> Failure {

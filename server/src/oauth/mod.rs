@@ -1,4 +1,6 @@
-//! What other programs need to trust Keystead's tokens: the published keys.
+//! What other programs need to trust Keystead's tokens: the published keys, and their rotation.
+
+mod keys;
 
 use axum::Router;
 use axum::extract::State;
@@ -7,6 +9,8 @@ use axum::routing::get;
 use http::header;
 
 use crate::app::App;
+
+pub use keys::rotate;
 
 /// The routes of this slice.
 pub fn routes() -> Router<App> {

@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::applicant::{Applicant, Typed};
 use super::letters::{CODE_REQUESTED, RESET_REQUESTED, Requested};
 use super::policy;
 use super::signup::{SignUp, SignedUp, sign_up};
-use crate::accounts::{Email, check_name, check_role};
+use crate::accounts::{Email, check_email};
 use crate::app::App;
 use crate::codes::normalise_code;
 use crate::error::{Code, FieldError, Problem, ProblemBody};
@@ -47,9 +48,7 @@ fn refused(errors: Vec<FieldError>) -> Problem {
 }
 
 fn email(typed: &str, errors: &mut Vec<FieldError>) -> Option<Email> {
-    Email::parse(typed)
-        .map_err(|error| errors.push(FieldError { field: "email".into(), code: error.code(), message: error.to_string().into() }))
-        .ok()
+    check_email(typed).map_err(|fault| errors.push(fault)).ok()
 }
 
 /// Refuses a password that is missing or longer than any that can have been set, before it is hashed.
@@ -94,11 +93,8 @@ impl SignupRequest {
     fn check(self, app: &App) -> Result<(SignUp, Transport), Problem> {
         let settings = &app.ground.settings;
         let mut errors = Vec::new();
-        let email = email(&self.email, &mut errors);
-        let name = check_name(&self.name).map_err(|fault| errors.push(fault)).ok();
-        let about: Vec<&str> = [self.email.as_str(), self.name.as_str()].into_iter().filter(|word| word.len() <= 256).collect();
-        errors.extend(policy::check(&settings.passwords, "password", self.password.expose_secret(), &about));
-        let role = check_role(self.role.as_deref().unwrap_or("")).map_err(|fault| errors.push(fault)).ok();
+        let typed = Typed { email: &self.email, name: &self.name, role: self.role.as_deref(), password: Some(&self.password) };
+        let who = Applicant::check(&settings.passwords, &typed, &mut errors);
         if self.accepted_policies.len() > ACCEPTED_MAX {
             let message = format!("Accept at most {ACCEPTED_MAX} policies at once.");
             errors.push(FieldError { field: "acceptedPolicies".into(), code: "too_many", message: message.into() });
@@ -108,9 +104,9 @@ impl SignupRequest {
                 errors.push(fault);
             }
         }
-        match (email, name, role) {
-            (Some(email), Some(name), Some(role)) if errors.is_empty() => {
-                Ok((SignUp { email, name, role, password: self.password, accepted: self.accepted_policies }, self.transport))
+        match who {
+            Some(who) if errors.is_empty() => {
+                Ok((SignUp { who, password: self.password, accepted: self.accepted_policies }, self.transport))
             }
             _ => Err(refused(errors)),
         }
