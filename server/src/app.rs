@@ -24,11 +24,12 @@ use crate::passwords::Attempts;
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
-use crate::{audit, codes, dev, idempotency, mail, passwords, privacy, sessions};
+use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
 mod housekeeping;
+mod public_health;
 mod reference;
 
 pub use build::{Seed, StartError, open_databases};
@@ -71,6 +72,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(accounts::routes())
         .merge(privacy::routes())
+        .merge(oauth::routes())
 }
 
 /// Every slice's jobs.
@@ -104,10 +106,10 @@ fn router(app: &App, health: health::Health) -> Router {
     let (api, document) = slices().split_for_parts();
     let document = reference::described(document);
     let known = KnownQuery::of(&document);
-    let api = api.merge(crate::oauth::routes()).route_layer(known).with_state(app.clone());
+    let api = api.route_layer(known).with_state(app.clone());
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
-        .merge(health::public_routes(health))
+        .merge(public_health::routes(app, health))
         .merge(landing::router(settings.is_development()));
     if let Some(mailbox) = app.mailer.mailbox() {
         router = router.merge(mail::routes().with_state(mailbox));

@@ -23,9 +23,12 @@ by two tabs say, gets the same successor.
 #[openapi(
     info(title = "Keystead", description = "", license(name = "Apache-2.0", identifier = "Apache-2.0")),
     modifiers(&Surroundings),
+    paths(crate::http::health::live, crate::http::health::ready, super::public_health::status),
     tags(
         (name = "signing in", description = "Sign up, confirm the address, sign in, recover a password"),
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
+        (name = "keys", description = "The public keys that verify access tokens"),
+        (name = "operations", description = "Health"),
         (name = "account", description = "What people see and change of themselves"),
     )
 )]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::secret::password::{Argon2Cost, is_bearable};
 use super::fault::Fault;
 use super::urls::Store;
 use super::values::{Given, Values};
@@ -130,6 +131,18 @@ impl Rules<'_> {
         if passwords.argon2_memory_kib < least {
             let problem = format!("is less than Argon2 needs for {} lanes", passwords.argon2_parallelism);
             self.refuse("passwords.argon2_memory_kib", problem, format!("use at least {least} (8 KiB per lane)"));
+        }
+        let cost = Argon2Cost {
+            memory_kib: passwords.argon2_memory_kib,
+            iterations: passwords.argon2_iterations,
+            parallelism: passwords.argon2_parallelism,
+        };
+        if !is_bearable(cost) {
+            self.refuse(
+                "passwords.argon2_memory_kib",
+                "asks for hashes that cost more than is ever verified",
+                "use at most 262144 KiB and 16 lanes, and no more than 1048576 KiB times iterations",
+            );
         }
     }
 

@@ -179,6 +179,11 @@ impl Db {
         }
     }
 
+    /// Whether the store is a file of this process, without a server that could be lost.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite(_))
+    }
+
     /// How busy the connections are; nothing to tell on SQLite.
     pub fn pool_status(&self) -> PoolStatus {
         match &self.engine {

@@ -70,6 +70,10 @@ pub fn json_bytes(bytes: impl Into<Body>) -> Response {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would take an array for a struct, member by member.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(Code::InvalidRequest).detail("The request body is an array; this needs a JSON object."));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     parsed.map_err(|error| {

@@ -118,11 +118,13 @@ async fn logout(
     let ended = match caller {
         Some(caller) => Some((caller.session, caller.user)),
         None => match presented(&app, &headers, body)? {
-            Some((token, _)) => match app.sessions.open_refresh(&token) {
+            Some((token, transport)) => match app.sessions.open_refresh(&token) {
                 Ok(token) => store::find(&app.ground.db, token.session)
                     .await?
                     .filter(|found| found.salt == token.salt)
                     .map(|found| (found.id, found.user)),
+                // A cookie that says nothing is forgotten, and there is nothing to end.
+                Err(_) if transport == Transport::Cookie => None,
                 Err(error) => return Err(error.into_problem()),
             },
             None => return Err(Code::Unauthenticated.into()),
