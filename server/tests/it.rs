@@ -10,6 +10,10 @@
 mod house;
 mod support;
 
+#[path = "../src/access/tests.rs"]
+mod access;
+#[path = "../src/accounts/tests.rs"]
+mod accounts;
 #[path = "../src/cli/tests.rs"]
 mod cli;
 #[path = "../src/config/tests.rs"]
