@@ -39,10 +39,15 @@ crate::statements! {
             password_hash = coalesce($3::text, password_hash), name = coalesce($4::bytea, name), job_role = CASE WHEN $3::text IS NULL THEN job_role ELSE $5::bytea END
         WHERE id = $1 AND status = 'pending'";
     /// What people change about themselves.
-    SET_PROFILE = "UPDATE users SET name = $2, job_role = $3, updated_at = $4, version = version + 1 WHERE id = $1 AND status = 'active'";
-    /// From one of two states to another.
+    SET_PROFILE = "UPDATE users SET name = coalesce($2, name), job_role = CASE WHEN $3 THEN $4 ELSE job_role END, updated_at = $5, version = version + 1
+        WHERE id = $1 AND status = 'active'",
+      postgres "UPDATE users SET name = coalesce($2::bytea, name), job_role = CASE WHEN $3::boolean THEN $4::bytea ELSE job_role END, updated_at = $5, version = version + 1
+        WHERE id = $1 AND status = 'active'";
+    /// From one of two states to another; out of a deletion only while its grace lasts.
     SET_STATUS = "UPDATE users SET status = $4, deleted_at = $5, erases_at = $6, updated_at = $7, version = version + 1
-        WHERE id = $1 AND (status = $2 OR status = $3)";
+        WHERE id = $1 AND (status = $2 OR status = $3) AND (erases_at IS NULL OR erases_at > $7)";
+    /// Ends the grace of a deleted person, so that nobody restores them while they are erased.
+    END_GRACE = "UPDATE users SET erases_at = 0 WHERE id = $1 AND status = 'deleted'";
     /// Removes a person for good.
     ERASE = "DELETE FROM users WHERE id = $1 AND status = 'deleted'";
     /// Whose time to be erased has come.
@@ -206,9 +211,16 @@ pub async fn confirm(tx: &mut Tx, id: Uuid, with: &Confirmed, now: Timestamp) ->
     Ok(tx.execute(CONFIRM, args).await? == 1)
 }
 
-/// Writes the profile of an active account.
-pub async fn set_profile(tx: &mut Tx, id: Uuid, name: Vec<u8>, job_role: Option<Vec<u8>>, now: Timestamp) -> Result<bool, DbError> {
-    Ok(tx.execute(SET_PROFILE, args![id, name, job_role, now]).await? == 1)
+/// Writes the sealed profile of an active account; `None` leaves a column as it is.
+pub async fn set_profile(
+    tx: &mut Tx,
+    id: Uuid,
+    name: Option<Vec<u8>>,
+    job_role: Option<Option<Vec<u8>>>,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let args = args![id, name, job_role.is_some(), job_role.flatten(), now];
+    Ok(tx.execute(SET_PROFILE, args).await? == 1)
 }
 
 /// A move from one of two states to another.
@@ -227,6 +239,11 @@ pub async fn set_status(tx: &mut Tx, id: Uuid, step: Move, now: Timestamp) -> Re
     let deleted_at = (step.to == Status::Deleted).then_some(now);
     let args = args![id, step.from[0].as_str(), step.from[1].as_str(), step.to.as_str(), deleted_at, step.erases_at, now];
     Ok(tx.execute(SET_STATUS, args).await? == 1)
+}
+
+/// Ends the grace of a deleted person: nobody can restore them any more. False when they are not deleted.
+pub async fn end_grace(db: &Db, id: Uuid) -> Result<bool, DbError> {
+    Ok(db.write_one(END_GRACE, args![id]).await?.1 == 1)
 }
 
 /// Deletes the row of a deleted person, and with it whatever hangs on it.

@@ -2,3 +2,7 @@
 
 #[path = "tests/email.rs"]
 mod email;
+#[path = "tests/lifecycle.rs"]
+mod lifecycle;
+#[path = "tests/profile.rs"]
+mod profile;
