@@ -24,6 +24,8 @@ mod http_floor;
 mod jobs;
 #[path = "../src/mail/tests.rs"]
 mod mail;
+#[path = "../src/passwords/tests.rs"]
+mod passwords;
 #[path = "../src/secret/tests.rs"]
 mod secret;
 #[path = "../src/sessions/tests.rs"]
