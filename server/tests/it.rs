@@ -11,8 +11,16 @@ mod docs;
 mod house;
 mod support;
 
+#[path = "../src/access/tests.rs"]
+mod access;
+#[path = "../src/accounts/tests.rs"]
+mod accounts;
+#[path = "../src/audit/tests.rs"]
+mod audit;
 #[path = "../src/cli/tests.rs"]
 mod cli;
+#[path = "../src/codes/tests.rs"]
+mod codes;
 #[path = "../src/config/tests.rs"]
 mod config;
 #[path = "../src/http/tests.rs"]
@@ -23,6 +31,10 @@ mod idempotency;
 mod jobs;
 #[path = "../src/mail/tests.rs"]
 mod mail;
+#[path = "../src/passwords/tests.rs"]
+mod passwords;
+#[path = "../src/privacy/tests.rs"]
+mod privacy;
 #[path = "../src/secret/tests.rs"]
 mod secret;
 #[path = "../src/sessions/tests.rs"]

@@ -82,9 +82,10 @@ impl People {
         });
     }
 
-    /// Takes a push from another instance.
+    /// Takes a push from another instance. The key goes with the view: the change may have been the erasure.
     pub fn receive(&self, payload: &[u8]) {
         if let Ok(id) = Uuid::from_slice(payload) {
+            self.ground.keyring.forget(id);
             self.views.invalidate(&id);
         }
     }

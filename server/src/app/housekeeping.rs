@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::App;
-use crate::accounts::{By, PERSON_CHANGED};
+use crate::accounts::{By, LifecycleError, PERSON_CHANGED};
 use crate::audit::Actor;
 use crate::error::Problem;
 use crate::secret::SealError;
@@ -100,15 +100,21 @@ impl App {
     async fn sweep(&self, now: Timestamp) -> Result<(), Problem> {
         for person in accounts::store::due_for_erasure(&self.ground.db, now, BATCH.into()).await? {
             let by = By { actor: Actor::System, reason: Some("grace period ended".to_owned()) };
-            self.lifecycle.erase(person, by, now).await?;
+            match self.lifecycle.erase(person, by, now).await {
+                // Another instance was faster.
+                Ok(()) | Err(LifecycleError::NotFound | LifecycleError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let old = now.minus(KEEP_USED);
+        // Failures count for as long as a lock holds.
+        let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
         self.ground
             .db
             .write(async move |tx| {
                 codes::purge_expired(tx, old).await?;
                 idempotency::purge(tx, now).await?;
-                passwords::purge_failures(tx, old).await
+                passwords::purge_failures(tx, uncounted).await
             })
             .await?;
         self.destroy_orphaned_keys(now).await?;

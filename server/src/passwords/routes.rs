@@ -216,13 +216,20 @@ struct EmailRequest {
 struct Accepted {}
 
 /// The same answer for every address: a job looks whether there is anything to send.
-async fn enqueue(app: &App, visit: &Visit, typed: &str, policy: Policy, kind: Kind) -> Result<(StatusCode, Json<Accepted>), Problem> {
+async fn enqueue(
+    app: &App,
+    visit: &Visit,
+    origin: Origin,
+    typed: &str,
+    policy: Policy,
+    kind: Kind,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let mut errors = Vec::new();
     let Some(email) = email(typed, &mut errors) else { return Err(refused(errors)) };
     let index = app.ground.keyring.blind_index("email", email.as_str());
     // Per address, too, whether or not somebody has it.
     take(app, visit, policy, &index).await?;
-    let (jobs, now, payload) = (app.ground.jobs.clone(), visit.now(), Requested { email: email.as_str().to_owned() });
+    let (jobs, now, payload) = (app.ground.jobs.clone(), visit.now(), Requested { email: email.as_str().to_owned(), origin });
     app.ground.db.write(async move |tx| jobs.enqueue(tx, kind, &payload, now).await.map(|_| ())).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
@@ -233,9 +240,10 @@ async fn enqueue(app: &App, visit: &Visit, typed: &str, policy: Policy, kind: Ki
 async fn resend(
     State(app): State<App>,
     visitor: Visitor<ResendLimit>,
+    origin: Origin,
     Json(request): Json<EmailRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    enqueue(&app, &visitor.visit, &request.email, Policy::VerifyResend, CODE_REQUESTED).await
+    enqueue(&app, &visitor.visit, origin, &request.email, Policy::VerifyResend, CODE_REQUESTED).await
 }
 
 /// A sign-in.
@@ -283,9 +291,10 @@ async fn login(
 async fn forgot(
     State(app): State<App>,
     visitor: Visitor<ForgotLimit>,
+    origin: Origin,
     Json(request): Json<EmailRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    enqueue(&app, &visitor.visit, &request.email, Policy::PasswordForgot, RESET_REQUESTED).await
+    enqueue(&app, &visitor.visit, origin, &request.email, Policy::PasswordForgot, RESET_REQUESTED).await
 }
 
 /// A reset.

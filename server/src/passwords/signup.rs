@@ -1,7 +1,8 @@
 //! Somebody signs up: the same answer, in the same time, whether or not the address is taken.
 //!
-//! What is done for a new address and for a taken one is alike: a hash, a key in the keyring, one
-//! transaction. What differs (which mail goes out) is decided afterwards by a job ([`super::letters`]).
+//! What is done for a new address and for a taken one is alike, statement by statement: a hash, a key in the
+//! keyring, one transaction with a row, a code, a job and an event. What differs (which mail goes out) is
+//! decided afterwards by a job ([`super::letters`]).
 
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -64,22 +65,33 @@ async fn pending(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, ori
         name: request.who.name.clone(),
         role: request.who.role.clone(),
         password_hash: new.password_hash.clone().unwrap_or_default(),
+        accepted: request.accepted.clone(),
+        origin: origin.clone(),
         unused_key: new.id,
     };
+    let refused = audit::Event::new(ground, audit::USER_REGISTERED, now)
+        .actor(Actor::Unknown)
+        .target(Target::none("address"))
+        .denied()
+        .origin(ground, None, origin);
     let event = registered(app, new.id, key, origin, now);
     let consents = consents(app, request, new.id, key, origin, now);
     let (jobs, code, to) = (ground.jobs.clone(), issued.code, request.who.email.as_str().to_owned());
     ground
         .db
         .write(async move |tx| {
-            if !accounts::store::insert(tx, &new).await? {
-                jobs.enqueue(tx, SIGNED_UP_AGAIN, &again, now).await?;
-                return Ok(());
-            }
+            let new = accounts::store::insert(tx, &new).await?;
+            // On a taken address this is the code of nobody, never told to anyone and purged like every other.
             codes::issue(tx, &code).await?;
-            mail::post(tx, &jobs, &to, letter.clone(), now).await?;
-            privacy::write(tx, &consents).await?;
-            audit::record(tx, &event).await?;
+            if new {
+                mail::post(tx, &jobs, &to, letter.clone(), now).await?;
+                privacy::write(tx, &consents).await?;
+                audit::record(tx, &event).await?;
+            } else {
+                jobs.enqueue(tx, SIGNED_UP_AGAIN, &again, now).await?;
+                privacy::pretend(tx, &consents).await?;
+                audit::record(tx, &refused).await?;
+            }
             Ok::<_, Problem>(())
         })
         .await
@@ -90,6 +102,11 @@ async fn at_once(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, ori
     let row = UserRow::from(&new);
     let session = app.sessions.prepare(new.id, key, origin, now);
     let event = registered(app, new.id, key, origin, now);
+    let began = audit::Event::new(ground, audit::SESSION_STARTED, now)
+        .actor(Actor::User(new.id))
+        .target(Target::session(session.id()))
+        .detail("method", "sign_up")
+        .origin(ground, Some(key), origin);
     let consents = consents(app, request, new.id, key, origin, now);
     let started = session.clone();
     let inserted = ground
@@ -101,6 +118,7 @@ async fn at_once(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, ori
             privacy::write(tx, &consents).await?;
             sessions::start(tx, &started).await?;
             audit::record(tx, &event).await?;
+            audit::record(tx, &began).await?;
             Ok::<_, Problem>(true)
         })
         .await?;

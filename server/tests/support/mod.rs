@@ -5,6 +5,7 @@
 //! - [`Client`] (`client.rs`) sends requests. Every answer it gets is held against the generated
 //!   OpenAPI document (`contract.rs`), so each test is a contract test too.
 //! - `mailbox.rs` waits for mail and takes codes and links out of it; `people.rs` signs people up.
+//! - `tables.rs` looks behind the answers: rows, audit trail, metrics.
 //! - [`Process`] (`process.rs`) runs the real binary, to be killed and started again.
 //!
 //! A test is an `async fn name(store: Store)`; [`both_stores!`] at the foot of the file runs it on SQLite
@@ -19,6 +20,7 @@ mod people;
 mod process;
 mod server;
 mod store;
+mod tables;
 
 #[expect(unused_imports, reason = "the whole toolbox in one place, used or not")]
 pub use self::{
@@ -28,6 +30,7 @@ pub use self::{
     process::Process,
     server::{Builder, Instance},
     store::{Ground, Store, database},
+    tables::Event,
 };
 
 /// Runs each `async fn(Store)` on both makes of the store: `both_stores!(rotates, ends_on_replay);`
