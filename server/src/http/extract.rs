@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::body;
 use crate::error::{Code, Problem};
 
-/// A JSON body in, a JSON body out. Members that the type does not know are refused by name when it
+/// A JSON object in, a JSON body out. Members that the type does not know are refused by name when it
 /// says `#[serde(deny_unknown_fields)]`, which every request type does.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
@@ -28,7 +28,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out, or be `null`.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -42,6 +42,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
         match (bytes.is_empty(), declared, json) {
             (true, _, _) => Ok(Self(None)),
             (false, true, false) => Err(Code::UnsupportedMediaType.into()),
+            (false, _, _) if bytes.trim_ascii() == b"null" => Ok(Self(None)),
             (false, _, _) => parse(&bytes).map(|body| Self(Some(body))),
         }
     }
@@ -64,6 +65,10 @@ pub fn json_bytes(bytes: impl Into<Body>) -> Response {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would also read a type of ours from an array, by the order of its members.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::new(Code::InvalidRequest).detail("The request body is an array; this needs a JSON object."));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     parsed.map_err(|error| {
