@@ -25,6 +25,8 @@ use crate::time::Timestamp;
 pub const SESSION_ENDED: &str = "session.ended";
 
 const POLL_EVERY: Duration = Duration::from_millis(500);
+/// A poll that takes longer hangs on its connection: the next one tries another.
+const POLL_WITHIN: Duration = Duration::from_secs(2);
 /// How far back each poll looks beyond the newest it knows: other instances' clocks and commits in flight.
 const POLL_OVERLAP: Duration = Duration::from_secs(10);
 /// Kept a little longer than any access token lives.
@@ -137,7 +139,8 @@ impl Revocations {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            match self.poll().await {
+            let late = |_| Err(DbError::Unavailable("it did not answer in time".to_owned()));
+            match tokio::time::timeout(POLL_WITHIN, self.poll()).await.unwrap_or_else(late) {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;
