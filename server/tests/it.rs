@@ -7,7 +7,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod closed;
 mod docs;
+mod hostile;
 mod house;
 mod support;
 

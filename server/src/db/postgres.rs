@@ -29,7 +29,11 @@ impl Postgres {
     pub(super) fn new(url: &str, size: usize, wait: Duration, schema: Option<&'static str>) -> Result<Self, DbError> {
         let (url, root_certificate) = take_root_certificate(url);
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| DbError::Other(error.to_string()))?;
-        config.connect_timeout(wait.max(Duration::from_secs(2))).keepalives_idle(Duration::from_secs(30));
+        config.connect_timeout(wait.max(Duration::from_secs(2)));
+        // A server that vanished without a farewell (a failover, a firewall that forgot) is given up within half a
+        // minute; the system's own patience is a quarter of an hour.
+        config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
+        config.tcp_user_timeout(Duration::from_secs(20));
         if config.get_application_name().is_none() {
             config.application_name("keystead");
         }

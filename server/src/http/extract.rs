@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::body;
 use crate::error::{Code, Problem};
 
-/// A JSON body in, a JSON body out. Members that the type does not know are refused by name when it
+/// A JSON object in, a JSON body out. Members that the type does not know are refused by name when it
 /// says `#[serde(deny_unknown_fields)]`, which every request type does.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);

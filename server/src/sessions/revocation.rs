@@ -28,6 +28,8 @@ const POLL_EVERY: Duration = Duration::from_millis(500);
 /// How far back each poll looks beyond the newest it knows. A session is ended at the instant its request arrived,
 /// which may have taken the whole request time-out (30 s) to commit, on an instance whose clock is a little behind.
 const POLL_OVERLAP: Duration = Duration::from_secs(45);
+/// A poll that takes longer hangs on its connection: the next one tries another.
+const POLL_WITHIN: Duration = Duration::from_secs(2);
 /// Kept a little longer than any access token lives.
 const KEEP_MARGIN: Duration = Duration::from_secs(60);
 
@@ -139,7 +141,8 @@ impl Revocations {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            match self.poll().await {
+            let late = |_| Err(DbError::Unavailable("it did not answer in time".to_owned()));
+            match tokio::time::timeout(POLL_WITHIN, self.poll()).await.unwrap_or_else(late) {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;

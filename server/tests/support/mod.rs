@@ -7,6 +7,7 @@
 //! - `mailbox.rs` waits for mail and takes codes and links out of it; `people.rs` signs people up.
 //! - `tables.rs` looks behind the answers: rows, audit trail, metrics.
 //! - [`Process`] (`process.rs`) runs the real binary, to be killed and started again.
+//! - [`Proxy`] (`proxy.rs`) is a line to a store that can be cut and mended.
 //!
 //! A test is an `async fn name(store: Store)`; [`both_stores!`] at the foot of the file runs it on SQLite
 //! and on PostgreSQL + Redis. One that is not listed there is dead code, which the lints refuse.
@@ -18,6 +19,7 @@ mod contract;
 mod mailbox;
 mod people;
 mod process;
+mod proxy;
 mod server;
 mod store;
 mod tables;
@@ -28,6 +30,7 @@ pub use self::{
     mailbox::Mail,
     people::{PASSWORD, SignedIn},
     process::Process,
+    proxy::Proxy,
     server::{Builder, Instance},
     store::{Ground, Store, database},
     tables::Event,
