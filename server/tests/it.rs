@@ -10,6 +10,8 @@
 mod house;
 mod support;
 
+#[path = "../src/app/tests.rs"]
+mod app;
 #[path = "../src/cli/tests.rs"]
 mod cli;
 #[path = "../src/config/tests.rs"]
