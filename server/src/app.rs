@@ -3,8 +3,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
@@ -18,7 +20,7 @@ use crate::ground::Ground;
 use crate::http::gate::{Gate, GateSettings, GateTools};
 use crate::http::guard::Verified;
 use crate::http::known_query::KnownQuery;
-use crate::http::{ServerSettings, docs, fallback, health, landing, ops};
+use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router as ops_router};
 use crate::jobs::{Handler, Kind};
 use crate::passwords::Attempts;
 use crate::sessions::Sessions;
@@ -130,10 +132,15 @@ pub struct Running {
     pub app: App,
     telemetry: Telemetry,
     stop: CancellationToken,
+    stop_jobs: CancellationToken,
     background: CancellationToken,
     tasks: TaskTracker,
-    servers: TaskTracker,
+    public: JoinHandle<usize>,
+    ops: Option<JoinHandle<usize>>,
 }
+
+/// How long handing jobs back and writing down what is in memory may take after the grace.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Opens the stores, brings them to this version's schema, and serves.
 ///
@@ -159,50 +166,53 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
         metrics: metrics.clone(),
         log: telemetry.log().clone(),
     };
-    let (stop, background, tasks, servers) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+    let (stop, stop_jobs, background, tasks) =
+        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
 
-    let listener = build::bind(&settings.server.host, settings.server.port).await?;
+    let listener = build::bind(&settings.server.host, settings.server.port, "HOST and PORT").await?;
     let addr = listener.local_addr().map_err(StartError::Io)?;
     let gates = GateSettings { access_log: telemetry.access_log(), ..GateSettings::new(settings) };
     let gate = Gate::new(router(&app, health.clone()), gates, tools.clone());
     let serving = ServerSettings::new(&settings.server).drain_delay(settings.server.drain_delay);
-    servers.spawn(crate::http::serve(listener, gate, serving, readiness.clone(), stop.clone()));
+    let public = tokio::spawn(crate::http::serve(listener, gate, serving, readiness.clone(), stop.clone()));
 
-    let mut ops_addr = None;
+    let (mut ops_addr, mut ops) = (None, None);
     if let Some(wanted) = settings.server.ops_addr {
-        let listener = build::bind(&wanted.ip().to_string(), wanted.port()).await?;
+        let listener = build::bind(&wanted.ip().to_string(), wanted.port(), "KEYSTEAD_OPS_ADDR").await?;
         ops_addr = Some(listener.local_addr().map_err(StartError::Io)?);
-        let gate = Gate::new(ops::router(metrics, health), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
+        // Scrapes and probes are no requests of anybody: they would thin out the figures.
+        let tools = GateTools { metrics: Arc::default(), ..tools };
+        let gate = Gate::new(ops_router(metrics, health), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
+        let serving = ServerSettings::new(&settings.server);
         // Metrics and health answer until the very end.
-        servers.spawn(crate::http::serve(listener, gate, ServerSettings::new(&settings.server), readiness.clone(), background.clone()));
+        ops = Some(tokio::spawn(crate::http::serve(listener, gate, serving, readiness.clone(), background.clone())));
     }
-    housekeeping::spawn(&app, &tasks, &background);
+    housekeeping::spawn(&app, &tasks, &background, &stop_jobs);
     readiness.ready();
-    Ok(Running { addr, ops_addr, app, telemetry, stop, background, tasks, servers })
+    Ok(Running { addr, ops_addr, app, telemetry, stop, stop_jobs, background, tasks, public, ops })
 }
 
 impl Running {
     /// Stops gracefully: readiness turns 503, requests in flight finish, jobs finish or are handed back,
-    /// activity is written down, stores close.
+    /// activity is written down, stores close. Requests and jobs share one grace, which begins when the
+    /// drain delay is over.
     pub async fn stop(self) -> Result<(), StartError> {
+        let (grace, delay) = (self.app.ground.settings.server.shutdown_grace, self.app.ground.settings.server.drain_delay);
         self.stop.cancel();
-        self.servers.close();
-        self.tasks.close();
-        let grace = self.app.ground.settings.server.shutdown_grace;
-        if self.ops_addr.is_none() {
-            self.servers.wait().await;
-        } else {
-            // The ops listener is one of the servers and ends last.
-            let draining = async {
-                while self.servers.len() > 1 {
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                }
-            };
-            let _ = tokio::time::timeout(grace + std::time::Duration::from_secs(1), draining).await;
-        }
+        let jobs = async {
+            tokio::time::sleep(delay).await;
+            self.stop_jobs.cancel();
+        };
+        // The listener ends by itself, at the end of the grace at the latest.
+        let _ = tokio::join!(self.public, jobs);
         self.background.cancel();
-        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.servers.wait()).await;
+        self.tasks.close();
+        if tokio::time::timeout(grace + LAST_WORDS, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the background did not end in time");
+        }
+        if let Some(ops) = self.ops {
+            let _ = tokio::time::timeout(LAST_WORDS, ops).await;
+        }
         self.app.close().await;
         self.telemetry.flush();
         Ok(())

@@ -17,6 +17,8 @@ mod support;
 mod access;
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
+#[path = "../src/app/tests.rs"]
+mod app;
 #[path = "../src/audit/tests.rs"]
 mod audit;
 #[path = "../src/cli/tests.rs"]

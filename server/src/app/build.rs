@@ -54,12 +54,14 @@ pub enum StartError {
     #[error("mail cannot be sent with these settings: {0}")]
     Mail(String),
     /// The address.
-    #[error("cannot listen on {address}: {cause}; is another program using it? Choose another with HOST and PORT")]
+    #[error("cannot listen on {address}: {cause}; is another program using it? Choose another with {settings}")]
     Bind {
         /// What was asked for.
         address: String,
         /// What the system said.
         cause: std::io::Error,
+        /// The settings that say where to listen.
+        settings: &'static str,
     },
     /// The log.
     #[error("RUST_LOG cannot be read: {0}")]
@@ -158,9 +160,9 @@ fn mailer(settings: &Settings, db: &Db, roots: &RootKeys, clock: &Clock) -> Resu
     made.map_err(|error| StartError::Mail(error.to_string()))
 }
 
-/// Listens on `host`, a name or an address.
-pub(super) async fn bind(host: &str, port: u16) -> Result<TcpListener, StartError> {
-    let refuse = |cause| StartError::Bind { address: format!("{host}:{port}"), cause };
+/// Listens on `host`, a name or an address, as `settings` say.
+pub(super) async fn bind(host: &str, port: u16, settings: &'static str) -> Result<TcpListener, StartError> {
+    let refuse = |cause| StartError::Bind { address: format!("{host}:{port}"), cause, settings };
     let wanted = (host.to_owned(), port);
     let addresses = tokio::task::spawn_blocking(move || wanted.to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>)).await;
     let addresses = addresses.map_err(|error| StartError::Io(std::io::Error::other(error)))?.map_err(refuse)?;

@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 use crate::{accounts, codes, idempotency, passwords};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+const POOL_CONNECTIONS: &str = "keystead_db_pool_connections";
+const POOL_WAITING: &str = "keystead_db_pool_waiting";
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(30);
 /// Keys younger than this may belong to a sign-up that is under way.
 const ORPHAN_AGE: Duration = Duration::from_secs(60 * 60);
@@ -30,8 +33,9 @@ const REWRAP_BATCH: u32 = 5_000;
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
 const JOBS_AT_ONCE: usize = 4;
 
-/// Starts the background of a serving instance; it ends when `stop` is cancelled.
-pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
+/// Starts the background of a serving instance. It ends when `stop` is cancelled; no more jobs are begun once
+/// `stop_jobs` is.
+pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, stop_jobs: &CancellationToken) {
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.sessions.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -49,8 +53,10 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
         })
         .await;
     });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { every(MEASURE_EVERY, token, || async { measure(&this) }).await });
     let grace = app.ground.settings.server.shutdown_grace;
-    let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop.clone());
+    let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop_jobs.clone());
     tasks.spawn(async move {
         let _ = jobs.await;
     });
@@ -67,6 +73,18 @@ async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken
             _ = tick.tick() => work().await,
         }
     }
+}
+
+/// How busy the connections to PostgreSQL are; SQLite has none to wait for.
+fn measure(app: &App) {
+    if app.ground.db.engine() != "postgresql" {
+        return;
+    }
+    let pool = app.ground.db.pool_status();
+    // Counts far below 2^53 are exact as floats.
+    metrics::gauge!(POOL_CONNECTIONS, "state" => "in_use").set(pool.in_use as f64);
+    metrics::gauge!(POOL_CONNECTIONS, "state" => "idle").set(pool.idle as f64);
+    metrics::gauge!(POOL_WAITING).set(pool.waiting as f64);
 }
 
 /// Hands what instances tell each other to the slice it concerns.
