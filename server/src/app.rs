@@ -24,7 +24,7 @@ use crate::passwords::Attempts;
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
-use crate::{audit, codes, dev, mail, passwords, privacy, sessions};
+use crate::{audit, codes, dev, idempotency, mail, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
@@ -57,10 +57,10 @@ impl App {
         self.sessions.authenticate(token, now)
     }
 
-    /// A link into the hosted pages, with the secret behind `#`, which browsers never send to any server.
+    /// A link into the hosted pages. The secret works once and for an hour, and neither our log nor the `Referer` we allow holds it.
     pub fn link(&self, page: &str, secret: Option<&str>) -> String {
         let base = self.ground.settings.public_url();
-        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}#token={secret}"))
+        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}?token={secret}"))
     }
 }
 
@@ -86,6 +86,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("accounts", accounts::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("codes", codes::STATEMENTS),
+        ("idempotency", idempotency::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
@@ -101,6 +102,7 @@ fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {
 fn router(app: &App, health: health::Health) -> Router {
     let settings = &app.ground.settings;
     let (api, document) = slices().split_for_parts();
+    let document = reference::described(document);
     let known = KnownQuery::of(&document);
     let api = api.merge(crate::oauth::routes()).route_layer(known).with_state(app.clone());
     let mut router = api

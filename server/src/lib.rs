@@ -17,6 +17,7 @@ pub mod dev;
 pub mod error;
 pub mod ground;
 pub mod http;
+pub mod idempotency;
 pub mod jobs;
 pub mod mail;
 pub mod oauth;

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod docs;
 mod house;
 mod support;
 
@@ -16,6 +17,8 @@ mod cli;
 mod config;
 #[path = "../src/http/tests.rs"]
 mod http_floor;
+#[path = "../src/idempotency/tests.rs"]
+mod idempotency;
 #[path = "../src/jobs/tests.rs"]
 mod jobs;
 #[path = "../src/mail/tests.rs"]

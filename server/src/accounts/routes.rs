@@ -41,13 +41,18 @@ async fn show(State(app): State<App>, caller: Caller) -> Result<Json<AccountAnsw
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct UpdateRequest {
     /// The name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 200, min_length = 1, nullable = false)]
     name: Option<String>,
     /// The job role; null or empty removes it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 200)]
     role: Option<Option<String>>,
+}
+
+/// A member that may be left out and is never `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// Tells `null` from absent.

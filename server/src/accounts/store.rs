@@ -23,7 +23,7 @@ crate::statements! {
     LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
         FROM users WHERE id < $1 AND (status = $2 OR $2 = '') AND (deleted_at IS NULL OR $3) ORDER BY id DESC LIMIT $4";
     /// Who was changed since.
-    CHANGED_SINCE = "SELECT id, updated_at FROM users WHERE updated_at > $1";
+    CHANGED_SINCE = "SELECT id, updated_at, version FROM users WHERE updated_at > $1";
     /// A new password.
     SET_PASSWORD = "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3, version = version + 1 WHERE id = $1 AND status <> 'deleted'";
     /// A new password, unless it was changed meanwhile.
@@ -169,9 +169,9 @@ pub async fn list(db: &Db, before: Option<Uuid>, status: Option<Status>, deleted
     db.query(LIST, args).await?.iter().map(user).collect()
 }
 
-/// Who was changed after `since`, with when.
-pub async fn changed_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp)>, DbError> {
-    db.query(CHANGED_SINCE, args![since]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+/// Who was changed after `since`, with when and to which version.
+pub async fn changed_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp, i64)>, DbError> {
+    db.query(CHANGED_SINCE, args![since]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).collect()
 }
 
 /// Sets a new password hash; false when there is no such person.

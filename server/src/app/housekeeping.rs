@@ -14,7 +14,7 @@ use crate::error::Problem;
 use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
-use crate::{accounts, codes, passwords};
+use crate::{accounts, codes, idempotency, passwords};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(30);
@@ -24,6 +24,8 @@ const ORPHAN_AGE: Duration = Duration::from_secs(60 * 60);
 const ORPHAN_WINDOW: Duration = Duration::from_secs(48 * 60 * 60);
 /// People and keys per sweep; the next sweep goes on.
 const BATCH: u32 = 200;
+/// People's keys wrapped anew per sweep.
+const REWRAP_BATCH: u32 = 5_000;
 /// How long used-up codes and counted failures are kept, for whoever looks into an incident.
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
 const JOBS_AT_ONCE: usize = 4;
@@ -105,10 +107,22 @@ impl App {
             .db
             .write(async move |tx| {
                 codes::purge_expired(tx, old).await?;
+                idempotency::purge(tx, now).await?;
                 passwords::purge_failures(tx, old).await
             })
             .await?;
-        self.destroy_orphaned_keys(now).await
+        self.destroy_orphaned_keys(now).await?;
+        self.rewrap_keys().await
+    }
+
+    /// After the master key was rotated: what the older ones wrap is wrapped anew, a batch each minute.
+    async fn rewrap_keys(&self) -> Result<(), Problem> {
+        self.ground.signer.reseal().await?;
+        let left = self.ground.keyring.rewrap(REWRAP_BATCH).await?;
+        if left > 0 {
+            tracing::info!(left, "people's keys are being wrapped under the current master key; keep the older ones configured");
+        }
+        Ok(())
     }
 
     /// A sign-up that was cut off between its key and its row leaves a key that belongs to nobody.

@@ -1,5 +1,6 @@
 //! The API reference, generated from the code.
 
+use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -47,7 +48,28 @@ impl Modify for Surroundings {
 
 /// The OpenAPI document of every route.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    super::slices().split_for_parts().1
+    described(super::slices().split_for_parts().1)
+}
+
+/// Gives every response the description that the specification asks for; a route says more where it has more to say.
+pub(super) fn described(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = meaning(status);
+                }
+            }
+        }
+    }
+    document
+}
+
+fn meaning(status: &str) -> String {
+    let named = status.parse().ok().and_then(|status| http::StatusCode::from_u16(status).ok()?.canonical_reason());
+    named.unwrap_or("What went wrong, as a problem (RFC 9457)").to_owned()
 }
 
 /// As it is served and committed.

@@ -31,6 +31,7 @@ const MAIN: &[Migration] = migrations!("main":
     2 "0002_signing_keys",
     3 "0003_jobs",
     4 "0004_mailbox",
+    5 "0005_idempotency",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

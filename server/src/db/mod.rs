@@ -16,6 +16,7 @@ mod migrations;
 mod postgres;
 mod sql;
 mod sqlite;
+mod target;
 mod tx;
 mod value;
 
@@ -26,6 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use error::DbError;
 pub use sql::Sql;
+pub use target::{PostgresTarget, TargetError};
 pub use tx::Tx;
 pub use value::{FromValue, Row, Value};
 

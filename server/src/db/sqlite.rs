@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -36,8 +36,11 @@ const CALLERS: &str = "keystead_db_commit_callers_total";
 /// What a caller's work left behind, until the commit is done.
 struct Done {
     keep: bool,
-    answer: Box<dyn FnOnce(Result<(), DbError>) + Send>,
+    answer: Answer,
 }
+
+/// Tells a caller how the commit went.
+type Answer = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 
 type Write = Box<dyn FnOnce(Result<&mut Tx, DbError>) -> Done + Send>;
 type Read = Box<dyn FnOnce(&mut Tx) + Send>;
@@ -266,7 +269,7 @@ fn write_batch(tx: &mut Tx, first: Job, jobs: &Receiver<Job>) -> u64 {
         (run(Err(error)).answer)(Ok(()));
         return 1;
     }
-    let (mut answers, mut hooks): (Vec<Box<dyn FnOnce(Result<(), DbError>) + Send>>, Vec<Hook>) = (Vec::new(), Vec::new());
+    let (mut answers, mut hooks): (Vec<Answer>, Vec<Hook>) = (Vec::new(), Vec::new());
     let mut next = Some(first);
     let mut lost = false;
     while let Some(job) = next.take() {
@@ -279,10 +282,7 @@ fn write_batch(tx: &mut Tx, first: Job, jobs: &Receiver<Job>) -> u64 {
         // A full disk, say, makes the engine roll back everything at once.
         lost = on_connection(tx, |connection| Ok(connection.is_autocommit())).unwrap_or(true);
         if !lost && answers.len() < BATCH {
-            next = match jobs.try_recv() {
-                Ok(job) => Some(job),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = jobs.try_recv().ok();
         }
     }
     let committed = if lost {

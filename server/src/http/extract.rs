@@ -1,7 +1,7 @@
 //! What handlers take from a request: the body as [`Json`], the query as [`Query`], a list's [`Page`].
 //! Every refusal is a problem that names what is wrong.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -21,14 +21,20 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Code::UnsupportedMediaType.into());
-        }
-        parse(&body::read(request.into_body()).await?).map(Self)
+        read_json(request).await.map(|(value, _)| Self(value))
     }
 }
 
-/// A JSON body that may be left out.
+/// A JSON body with the bytes it was read from.
+pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<(T, Bytes), Problem> {
+    if !is_json(request.headers()) {
+        return Err(Code::UnsupportedMediaType.into());
+    }
+    let bytes = body::read(request.into_body()).await?;
+    Ok((parse(&bytes)?, bytes))
+}
+
+/// A JSON body that may be left out; `null` says the same.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -42,7 +48,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
         match (bytes.is_empty(), declared, json) {
             (true, _, _) => Ok(Self(None)),
             (false, true, false) => Err(Code::UnsupportedMediaType.into()),
-            (false, _, _) => parse(&bytes).map(|body| Self(Some(body))),
+            (false, _, _) => parse(&bytes).map(Self),
         }
     }
 }

@@ -6,16 +6,18 @@
 //! whole of this: an answer from memory spends about as long here as on parsing its own head.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
 use http::header::{ACCEPT_ENCODING, CONNECTION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Version};
@@ -146,17 +148,12 @@ impl Gate {
         let asked = Asked::of(&parts, &inner.settings.cors);
 
         let slot = inner.enter();
-        let mut response = match inner.admit(&parts, slot.position) {
-            Err(problem) => problem.into_response(),
-            Ok(()) => match inner.settings.cors.preflight(&parts) {
-                Some(preflight) => preflight,
-                None => inner.run(parts, body, &visit).await,
-            },
-        };
+        let mut response = inner.answer(parts, body, &visit, slot.position).await;
 
         let problem = answer::render(&mut response, visit.id());
         if let Some(accepted) = asked.accept_encoding.filter(|_| compress::pays(&response)) {
-            response = compress::compress(response, accepted).await;
+            // Boxed, because few answers need it and all would carry it.
+            response = Box::pin(compress::compress(response, accepted)).await;
         }
         let headers = response.headers_mut();
         inner.security.apply(headers, asked.private);
@@ -253,26 +250,49 @@ impl Inner {
         }
     }
 
-    async fn run<B>(&self, mut parts: Parts, body: B, visit: &Visit) -> Response
+    /// The answer of the gate itself, or of the router.
+    ///
+    /// Not async, so that the request's own parts are gone before anything waits: the future of every request is
+    /// moved about as a whole, and this keeps it small.
+    fn answer<'a, B>(&self, parts: Parts, body: B, visit: &'a Visit, position: usize) -> impl Future<Output = Response> + use<'a, B>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
         let (body_limit, request_timeout) = self.bounds(parts.uri.path());
-        if let Err(problem) = admission::check_length(&parts.headers, body_limit) {
-            return problem.into_response();
+        if let Some(response) = self.own_answer(&parts, body_limit, position) {
+            return Either::Left(ready(response));
         }
+        match self.route(parts, body::admit(body, body_limit, visit), visit) {
+            Ok(answer) => {
+                let answer = tokio::time::timeout(request_timeout, AssertUnwindSafe(answer).catch_unwind());
+                Either::Right(answer.map(|answer| match answer {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(panic)) => panicked(&*panic).into_response(),
+                    Err(_) => too_slow(visit).into_response(),
+                }))
+            }
+            Err(panic) => Either::Left(ready(panicked(&*panic).into_response())),
+        }
+    }
+
+    /// What the gate answers without the router: a refusal or a preflight.
+    fn own_answer(&self, parts: &Parts, body_limit: usize, position: usize) -> Option<Response> {
+        if let Err(problem) = self.admit(parts, position) {
+            return Some(problem.into_response());
+        }
+        let preflight = self.settings.cors.preflight(parts);
+        preflight.or_else(|| admission::check_length(&parts.headers, body_limit).err().map(IntoResponse::into_response))
+    }
+
+    /// Calls the router, which may panic at once or later in the future.
+    fn route(&self, mut parts: Parts, body: Body, visit: &Visit) -> std::thread::Result<impl Future<Output = Response> + use<>> {
         parts.extensions.insert(visit.clone());
-        let request = Request::from_parts(parts, body::admit(body, body_limit, visit));
+        let request = Request::from_parts(parts, body);
         let mut router = self.router.clone();
         // The router owns no state that a panic could leave half changed: what handlers share, they guard.
-        let answered = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind();
-        match tokio::time::timeout(request_timeout, answered).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(panic)) => Problem::internal(format_args!("panicked: {}", panic_message(&*panic))).into_response(),
-            Err(_) => too_slow(visit).into_response(),
-        }
+        let called = std::panic::catch_unwind(AssertUnwindSafe(move || router.call(request)));
+        called.map(|answer| answer.map(|Ok(response): Result<Response, Infallible>| response))
     }
 }
 
@@ -287,7 +307,8 @@ fn too_slow(visit: &Visit) -> Problem {
         .cause("the whole-request time-out passed")
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
+fn panicked(panic: &(dyn Any + Send)) -> Problem {
     let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Problem::internal(format_args!("panicked: {}", text.unwrap_or("without a message")))
 }

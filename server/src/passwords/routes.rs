@@ -22,6 +22,7 @@ use crate::http::extract::Json;
 use crate::http::guard::{Caller, ForgotLimit, LoginLimit, ResendLimit, SignupLimit, Visitor, take};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
+use crate::idempotency::{self, Idempotent};
 use crate::jobs::Kind;
 use crate::privacy::{Acceptance, check_acceptance};
 use crate::sessions::{SignInAnswer, Transport, UserAnswer};
@@ -66,15 +67,15 @@ fn given(field: &'static str, password: &SecretString, errors: &mut Vec<FieldErr
 struct SignupRequest {
     /// The address; normalised to lower case.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The name.
     #[serde(default)]
-    #[schema(required = true, max_length = 200, example = "Ada Lovelace")]
+    #[schema(required = true, min_length = 1, max_length = 200, example = "Ada Lovelace")]
     name: String,
     /// At least 8 characters with an upper-case letter, a lower-case letter and a digit, and not easy to guess.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password, example = "correct-Horse-7-battery")]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024, example = "correct-Horse-7-battery")]
     password: SecretString,
     /// Free text: what the person does.
     #[serde(default)]
@@ -117,19 +118,25 @@ impl SignupRequest {
 /// The answer is the same whether or not the address has an account; the mail that follows is not. With e-mail
 /// verification switched off the answer is the sign-in answer.
 #[utoipa::path(post, path = "/api/v1/auth/signup", tag = "signing in", operation_id = "signUp", request_body = SignupRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn signup(
     State(app): State<App>,
     _visitor: Visitor<SignupLimit>,
     Now(now): Now,
     origin: Origin,
-    Json(request): Json<SignupRequest>,
+    Idempotent(request, key): Idempotent<SignupRequest>,
 ) -> Result<Response, Problem> {
-    let (request, transport) = request.check(&app)?;
-    Ok(match sign_up(&app, request, &origin, now).await? {
-        SignedUp::Pending(user) => (StatusCode::CREATED, Json(UserAnswer { user })).into_response(),
-        SignedUp::SignedIn(signed_in) => signed_in.answer(StatusCode::CREATED, transport),
-    })
+    // An answer with tokens is never kept; without verification a repeat meets the account that is there.
+    let key = key.filter(|_| app.ground.settings.accounts.require_verified_email);
+    let work = async {
+        let (request, transport) = request.check(&app)?;
+        Ok(match sign_up(&app, request, &origin, now).await? {
+            SignedUp::Pending(user) => (StatusCode::CREATED, Json(UserAnswer { user })).into_response(),
+            SignedUp::SignedIn(signed_in) => signed_in.answer(StatusCode::CREATED, transport),
+        })
+    };
+    idempotency::once(&app, key, "signup", None, now, work).await
 }
 
 /// What a sign-up answers: the person, or with verification switched off the sign-in answer.
@@ -143,13 +150,14 @@ enum SignupAnswer {
 
 /// Sign up (the same as `/api/v1/auth/signup`)
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "signing in", operation_id = "register", request_body = SignupRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn register(
     state: State<App>,
     visitor: Visitor<SignupLimit>,
     now: Now,
     origin: Origin,
-    request: Json<SignupRequest>,
+    request: Idempotent<SignupRequest>,
 ) -> Result<Response, Problem> {
     signup(state, visitor, now, origin, request).await
 }
@@ -160,11 +168,11 @@ async fn register(
 struct VerifyEmailRequest {
     /// The address it was mailed to.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, format = "email", max_length = 254)]
     email: String,
     /// Six digits.
     #[serde(default)]
-    #[schema(required = true, example = "123456")]
+    #[schema(required = true, pattern = "^[0-9]{6}$", example = "123456")]
     code: String,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -199,7 +207,7 @@ async fn verify_email(
 struct EmailRequest {
     /// The address.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
@@ -236,11 +244,11 @@ async fn resend(
 struct LoginRequest {
     /// The address.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The password.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 1, max_length = 1024)]
     password: SecretString,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -286,11 +294,11 @@ async fn forgot(
 struct ResetRequest {
     /// From the mailed link.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, min_length = 1)]
     token: String,
     /// The new password.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024)]
     password: SecretString,
 }
 
@@ -321,11 +329,11 @@ async fn reset(
 struct ChangeRequest {
     /// The password as it is.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 1, max_length = 1024)]
     current_password: SecretString,
     /// The password as it will be.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024)]
     new_password: SecretString,
 }
 

@@ -1,6 +1,7 @@
 //! `/api/v1/account/consents`.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Query};
 use crate::http::guard::Caller;
 use crate::http::page::{List, PageQuery};
+use crate::idempotency::{self, Idempotent};
 use crate::secret::{PersonKey, Place};
 use crate::time::Timestamp;
 
@@ -72,27 +74,32 @@ struct ConsentAnswer {
 /// Accept a policy
 ///
 /// Giving the same consent again changes nothing and answers with the one on record.
-#[utoipa::path(post, path = "/api/v1/account/consents", tag = "account", operation_id = "giveConsent", security(("bearer" = [])), request_body = Acceptance,
+#[utoipa::path(post, path = "/api/v1/account/consents", tag = "account", operation_id = "giveConsent", params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)), security(("bearer" = [])), request_body = Acceptance,
     responses((status = 201, body = ConsentAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn give(
     State(app): State<App>,
     caller: Caller,
     Now(now): Now,
     origin: Origin,
-    Json(request): Json<Acceptance>,
-) -> Result<(StatusCode, Json<ConsentAnswer>), Problem> {
-    if let Err(fault) = check_acceptance(&app.ground.settings, &request, "policy") {
+    Idempotent(request, key): Idempotent<Acceptance>,
+) -> Result<Response, Problem> {
+    let work =
+        async { accept(&app, caller.user, &request, &origin, now).await.map(|answer| (StatusCode::CREATED, Json(answer)).into_response()) };
+    idempotency::once(&app, key, "consents", Some(caller.user), now, work).await
+}
+
+async fn accept(app: &App, user: Uuid, request: &Acceptance, origin: &Origin, now: Timestamp) -> Result<ConsentAnswer, Problem> {
+    if let Err(fault) = check_acceptance(&app.ground.settings, request, "policy") {
         return Err(Problem { errors: vec![fault], ..Problem::new(Code::ValidationFailed) });
     }
-    let user = caller.user;
     let key = app.ground.keyring.get(user).await?;
-    let new = consents::give(&app.ground, user, &key, &request, &origin, now);
+    let new = consents::give(&app.ground, user, &key, request, origin, now);
     let event = audit::Event::new(&app.ground, audit::CONSENT_GIVEN, now)
         .actor(Actor::User(user))
         .target(Target::user(user))
         .detail("policy", new.policy.clone())
         .detail("version", new.version.clone())
-        .origin(&app.ground, Some(&key), &origin);
+        .origin(&app.ground, Some(&key), origin);
     let written = app
         .ground
         .db
@@ -104,5 +111,5 @@ async fn give(
         })
         .await?;
     let written = written.ok_or_else(|| Problem::internal("a consent that was just written is not there"))?;
-    Ok((StatusCode::CREATED, Json(ConsentAnswer { consent: shown(&written, &key) })))
+    Ok(ConsentAnswer { consent: shown(&written, &key) })
 }

@@ -1,0 +1,55 @@
+//! Every SQL line about idempotency keys.
+
+use crate::args;
+use crate::db::{Db, DbError, Tx};
+use crate::time::Timestamp;
+
+crate::statements! {
+    /// Reserves a key; a key whose time has passed counts as free.
+    RESERVE = "INSERT INTO idempotency_keys (scope, request, created_at, expires_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (scope) DO UPDATE SET request = $2, status = NULL, answer = NULL, created_at = $3, expires_at = $4
+            WHERE idempotency_keys.expires_at <= $3";
+    /// The first request with a key.
+    FIND = "SELECT request, status, answer FROM idempotency_keys WHERE scope = $1 AND expires_at > $2";
+    /// Keeps the first answer.
+    KEEP = "UPDATE idempotency_keys SET status = $2, answer = $3, expires_at = $4 WHERE scope = $1";
+    /// Gives a key back.
+    RELEASE = "DELETE FROM idempotency_keys WHERE scope = $1 AND status IS NULL";
+    /// Forgets what nobody can ask for any more.
+    PURGE = "DELETE FROM idempotency_keys WHERE expires_at < $1";
+}
+
+/// A first request.
+pub(super) struct First {
+    /// Keyed hash of its body.
+    pub request: [u8; 32],
+    /// Status and sealed body, once answered.
+    pub answer: Option<(u16, Vec<u8>)>,
+}
+
+/// Reserves `scope`; false when somebody has it.
+pub(super) async fn reserve(db: &Db, scope: [u8; 32], request: [u8; 32], now: Timestamp, until: Timestamp) -> Result<bool, DbError> {
+    Ok(db.write_one(RESERVE, args![scope, request, now, until]).await?.1 == 1)
+}
+
+/// The first request that reserved `scope`.
+pub(super) async fn find(db: &Db, scope: [u8; 32], now: Timestamp) -> Result<Option<First>, DbError> {
+    let Some(row) = db.query_opt(FIND, args![scope, now]).await? else { return Ok(None) };
+    let status = row.get::<Option<u32>>(1)?.and_then(|status| u16::try_from(status).ok());
+    Ok(Some(First { request: row.get(0)?, answer: status.zip(row.get::<Option<Vec<u8>>>(2)?) }))
+}
+
+/// Keeps the answer of the first request.
+pub(super) async fn keep(db: &Db, scope: [u8; 32], status: u16, answer: Vec<u8>, until: Timestamp) -> Result<(), DbError> {
+    db.write_one(KEEP, args![scope, i64::from(status), answer, until]).await.map(|_| ())
+}
+
+/// Gives `scope` back.
+pub(super) async fn release(db: &Db, scope: [u8; 32]) -> Result<(), DbError> {
+    db.write_one(RELEASE, args![scope]).await.map(|_| ())
+}
+
+/// Forgets keys whose time passed before `before`.
+pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
+    tx.execute(PURGE, args![before]).await
+}
