@@ -65,12 +65,16 @@ impl Target {
 
 fn refused(error: LifecycleError, act: Act, before: &PersonView) -> Failure {
     let LifecycleError::Conflict(status) = error else { return Problem::from(error).into() };
-    let (undone, mend) = match (act, status) {
-        (Act::Restore, _) => ("restored", "Only deleted accounts are restored; `keystead users activate` ends a suspension."),
-        (_, Status::Deleted) => (act.participle(), "Restore it first with `keystead users restore`."),
-        _ => (act.participle(), "Nothing needs to be done."),
+    let (account, is, done) = (&before.email, status.as_str(), act.participle());
+    if is == done {
+        return Failure::failed(format!("The account {account} is {is} already."), "There is nothing to do.");
+    }
+    let mend = match status {
+        Status::Deleted => "Restore it first with `keystead users restore`.",
+        _ if matches!(act, Act::Restore) => "Only deleted accounts are restored; `keystead users activate` ends a suspension.",
+        _ => "Look at it with `keystead users show`.",
     };
-    Failure::failed(format!("The account {} is {}, so it cannot be {undone}.", before.email, status.as_str()), mend)
+    Failure::failed(format!("The account {account} is {is}, so it cannot be {done}."), mend)
 }
 
 fn sentence(act: Act, done: &Done) -> String {
@@ -91,7 +95,7 @@ impl Act {
         match self {
             Self::Unlock => "unlocked",
             Self::Suspend => "suspended",
-            Self::Activate => "activated",
+            Self::Activate => "active",
             Self::Delete => "deleted",
             Self::Restore => "restored",
         }
