@@ -9,6 +9,7 @@ use crate::accounts::{self, By, NewUser, PersonView, Status, UserRow};
 use crate::app::App;
 use crate::audit::{self, Target};
 use crate::error::{Code, FieldError, Problem};
+use crate::http::context::Origin;
 use crate::secret::password::{UnknownHash, parse};
 use crate::time::Timestamp;
 
@@ -60,7 +61,7 @@ pub async fn create(app: &App, request: NewAccount, by: By, now: Timestamp) -> R
         .target(Target::user(id))
         .detail("verified", request.verified)
         .detail("roles", new.roles.clone());
-    let (jobs, letter) = (ground.jobs.clone(), Requested { email: who.email.as_str().to_owned() });
+    let (jobs, letter) = (ground.jobs.clone(), Requested { email: who.email.as_str().to_owned(), origin: Origin::default() });
     let created = ground
         .db
         .write(async move |tx| {
