@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::error::ProblemBody;
 
 pub use keys::rotate;
 
@@ -40,7 +41,8 @@ struct PublicKey {
 ///
 /// New keys stand here before they sign, and stay until their last token has expired.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "keys", operation_id = "jwks",
-    responses((status = 200, body = KeySet, content_type = "application/jwk-set+json")))]
+    responses((status = 200, body = KeySet, content_type = "application/jwk-set+json"),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn jwks(State(app): State<App>) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "public, max-age=60")];
     (headers, app.ground.signer.jwks()).into_response()

@@ -149,7 +149,7 @@ impl Teller {
 
     async fn recover(&mut self) {
         self.post("/api/v1/auth/password/forgot", json!({"email": EMAIL})).await.expect(202);
-        let token = self.mailed(|text| text.split("#token=").nth(1)?.split_whitespace().next().map(str::to_owned)).await;
+        let token = self.mailed(|text| text.split("?token=").nth(1)?.split_whitespace().next().map(str::to_owned)).await;
         self.story.secrets.push(("reset token", token.clone()));
         self.post("/api/v1/auth/password/reset", json!({"token": token, "password": SECOND})).await.expect(204);
         let login = json!({"email": EMAIL, "password": SECOND, "transport": "body"});
