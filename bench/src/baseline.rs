@@ -53,11 +53,11 @@ pub async fn serve_axum(port: u16, path: &Path) -> Result<()> {
     Ok(axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), router).await?)
 }
 
-/// The statement of a refresh, as `sessions/store.rs` has it.
-pub const ROTATE: &str =
-    "UPDATE sessions SET generation = generation + 1, rotated_at = $4, last_active_at = $4, refresh_expires_at = $5, idle_expires_at = $6
-    WHERE id = $1 AND generation = $2 AND salt = $3 AND ended_at IS NULL
-        AND refresh_expires_at > $4 AND idle_expires_at > $4 AND expires_at > $4
+/// The statement of a refresh, as `sessions/store.rs` has it, with SQLite's own numbering of arguments.
+const ROTATE: &str =
+    "UPDATE sessions SET generation = generation + 1, rotated_at = ?4, last_active_at = ?4, refresh_expires_at = ?5, idle_expires_at = ?6
+    WHERE id = ?1 AND generation = ?2 AND salt = ?3 AND ended_at IS NULL
+        AND refresh_expires_at > ?4 AND idle_expires_at > ?4 AND expires_at > ?4
     RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
         refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
 
@@ -95,19 +95,20 @@ pub fn rotate_sqlite(path: &Path, sessions: &mut [Sample], batch: usize, now: i6
     Ok(Loop { rate: f64::from(done) / took.as_secs_f64(), cpu_ms: cpu.as_secs_f64() * 1000.0 / f64::from(done.max(1)) })
 }
 
-/// Argon2id at `memory_kib` and `iterations` on `threads` threads, each with its own memory, until `during` is over
-/// or, without it, until `stop`; hashes per second.
-pub fn hash(threads: usize, memory_kib: u32, iterations: u32, during: Duration) -> Result<f64> {
+/// Argon2id at `memory_kib` and `iterations` on `threads` threads, each with its own memory, for as long as `during`.
+pub fn hash(threads: usize, memory_kib: u32, iterations: u32, during: Duration) -> Result<Loop> {
     let stop = AtomicBool::new(false);
     let done = AtomicU64::new(0);
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), crate::process::cpu(std::process::id())?);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| hash_until(&stop, &done, memory_kib, iterations))).collect();
         crate::process::pass(during);
         stop.store(true, Ordering::Relaxed);
         workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow::anyhow!("a hashing thread panicked"))?)
     })?;
-    Ok(done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64())
+    let cpu = crate::process::cpu(std::process::id())?.saturating_sub(cpu);
+    let done = done.load(Ordering::Relaxed).max(1) as f64;
+    Ok(Loop { rate: done / started.elapsed().as_secs_f64(), cpu_ms: cpu.as_secs_f64() * 1000.0 / done })
 }
 
 fn hash_until(stop: &AtomicBool, done: &AtomicU64, memory_kib: u32, iterations: u32) -> Result<()> {

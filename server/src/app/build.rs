@@ -1,16 +1,17 @@
 //! Opening an instance: the floor from the ground up, then the state of the slices.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use super::App;
+use super::{App, Parts};
 use crate::accounts::{Lifecycle, People};
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
-use crate::ground::{Ground, Parts};
+use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
 use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
@@ -105,12 +106,13 @@ impl App {
         let mailer = mailer(&settings, &db, &roots, &clock)?;
         let limiter = Limiter::new(shared.clone(), settings.limits);
         let csrf = Csrf::new(roots.clone(), &settings.cors_origins, settings.public_url());
-        let parts = Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
+        let parts =
+            ground::Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
-        Ok(Self { ground, people, sessions, lifecycle, attempts: Attempts::default(), mailer })
+        Ok(Self(Arc::new(Parts { ground, people, sessions, lifecycle, attempts: Attempts::default(), mailer })))
     }
 
     /// Closes what was opened.
