@@ -60,10 +60,10 @@ impl App {
         self.sessions.authenticate(token, now)
     }
 
-    /// A link into the hosted pages. The secret works once and for an hour, and neither our log nor the `Referer` we allow holds it.
+    /// A link into the application's pages, with the secret behind `#`, which browsers never send to any server.
     pub fn link(&self, page: &str, secret: Option<&str>) -> String {
         let base = self.ground.settings.public_url();
-        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}?token={secret}"))
+        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}#token={secret}"))
     }
 }
 
