@@ -155,10 +155,10 @@ impl IntoIterator for LimitHeaders {
     }
 }
 
-/// "1 second", "42 seconds", "5 minutes"; never less than there is to wait.
+/// "1 second", "42 seconds", "1 minute", "5 minutes"; never less than there is to wait.
 fn in_words(wait: std::time::Duration) -> String {
     let seconds = seconds_up(wait).max(1);
-    let (count, unit) = if seconds < 120 { (seconds, "second") } else { (seconds.div_ceil(60), "minute") };
+    let (count, unit) = if seconds < 60 { (seconds, "second") } else { (seconds.div_ceil(60), "minute") };
     if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
 
