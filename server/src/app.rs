@@ -75,10 +75,10 @@ impl App {
         self.sessions.authenticate(token, now)
     }
 
-    /// A link into the hosted pages. The secret works once and for an hour, and neither our log nor the `Referer` we allow holds it.
+    /// A link into the application's pages, with the secret behind `#`, which browsers never send to any server.
     pub fn link(&self, page: &str, secret: Option<&str>) -> String {
         let base = self.ground.settings.public_url();
-        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}?token={secret}"))
+        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}#token={secret}"))
     }
 }
 
@@ -127,7 +127,7 @@ fn router(app: &App, health: health::Health) -> Router {
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
         .merge(public_health::routes(app, health))
-        .merge(landing::router(settings.is_development()));
+        .merge(landing::router(app.mailer.mailbox().is_some()));
     if let Some(mailbox) = app.mailer.mailbox() {
         router = router.merge(mail::routes().with_state(mailbox));
     }

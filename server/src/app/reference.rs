@@ -1,6 +1,7 @@
 //! The API reference, generated from the code.
 
 use utoipa::openapi::RefOr;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -14,6 +15,9 @@ token: as HttpOnly cookie (the default), or in the body with `\"transport\": \"b
 **Staying signed in.** Before the access token ends, `POST /api/v1/auth/refresh`. With the cookie send `X-CSRF-Token` \
 (from the sign-in answer or `GET /api/v1/auth/session`). The same refresh token presented twice within ten seconds, \
 by two tabs say, gets the same successor.
+
+**Checking tokens.** The access token is a JWT (RFC 9068, EdDSA): verify it with the keys at \
+[`/.well-known/jwks.json`](/.well-known/jwks.json), without asking this server.
 
 **Errors** are RFC 9457 problems with a stable `code`. **Lists** take `limit` and `cursor` and answer `items` and \
 `nextCursor`. Every answer carries `X-Request-Id`; tell it to support.";
@@ -45,6 +49,12 @@ impl Modify for Surroundings {
             .bearer_format("JWT")
             .description(Some("The access token of a sign-in answer (RFC 9068)."))
             .build();
+        // The tags' names are part of the contract; the reference shows them as headings.
+        for tag in document.tags.iter_mut().flatten() {
+            let mut letters = tag.name.chars();
+            let heading: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+            tag.extensions = Some(ExtensionsBuilder::new().add("x-displayName", heading).build());
+        }
         document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
 }

@@ -1,5 +1,7 @@
 //! `keystead serve`: the server, until it is told to stop.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,6 +46,7 @@ fn no_signals(error: std::io::Error) -> Failure {
 /// What somebody who starts the server by hand wants to know: where to click.
 struct Told {
     public_url: String,
+    data_dir: PathBuf,
     development: bool,
     mailbox: bool,
 }
@@ -51,7 +54,12 @@ struct Told {
 impl Told {
     fn of(settings: &Settings) -> Self {
         let mailbox = settings.is_development() && settings.mail.smtp_url.is_none();
-        Self { public_url: settings.public_url().to_owned(), development: settings.is_development(), mailbox }
+        Self {
+            public_url: settings.public_url().to_owned(),
+            data_dir: settings.data_dir.clone(),
+            development: settings.is_development(),
+            mailbox,
+        }
     }
 
     fn print(&self, output: &Output, running: &Running) {
@@ -69,6 +77,6 @@ impl Told {
         if let Some(ops) = running.ops_addr {
             output.line(format!("  Metrics    http://{ops}/metrics"));
         }
-        output.line("");
+        output.line(format!("  Data       {}\n", self.data_dir.display()));
     }
 }

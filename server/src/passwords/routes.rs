@@ -148,7 +148,7 @@ enum SignupAnswer {
     Pending(UserAnswer),
 }
 
-/// Sign up (the same as `/api/v1/auth/signup`)
+/// Sign up, under its other name
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "signing in", operation_id = "register", request_body = SignupRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
