@@ -75,10 +75,10 @@ impl App {
         self.sessions.authenticate(token, now)
     }
 
-    /// A link into the application's pages, with the secret behind `#`, which browsers never send to any server.
+    /// A link into the application's pages. The secret works once and for an hour; no `Referer` of ours and no log holds it.
     pub fn link(&self, page: &str, secret: Option<&str>) -> String {
         let base = self.ground.settings.public_url();
-        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}#token={secret}"))
+        secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}?token={secret}"))
     }
 }
 

@@ -25,7 +25,12 @@ fn every_error_code_is_explained() {
     for code in Code::ALL {
         let after = page.split(&format!("## {}\n", code.as_str())).nth(1).unwrap_or_default();
         let status = format!("**{}.**", code.status());
-        assert!(after.trim_start().starts_with(&status), "docs/errors.md says another status than {} of `{}`", code.status(), code.as_str());
+        assert!(
+            after.trim_start().starts_with(&status),
+            "docs/errors.md says another status than {} of `{}`",
+            code.status(),
+            code.as_str()
+        );
     }
 }
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::secret::password::{Argon2Cost, is_bearable};
 use super::fault::Fault;
 use super::urls::Store;
 use super::values::{Given, Values};
 use super::{Environment, Settings, TrustedProxies, keys, names, network, urls};
+use crate::secret::password::{Argon2Cost, is_bearable};
 
 /// Shortest secret accepted outside development, in bytes.
 const SHORTEST_SECRET: usize = 32;

@@ -16,7 +16,11 @@ async fn the_link_sets_a_new_password_once(store: Store) {
     let ada = instance.signed_up(ADA).await;
     instance.post(FORGOT, json!({ "email": "Ada@Example.com" })).await.expect(202);
     let mail = instance.mail_to(ADA).await;
-    assert!(mail.link().starts_with("http://localhost:") && mail.link().contains("/reset?token="), "the secret stands behind #: {}", mail.link());
+    assert!(
+        mail.link().starts_with("http://localhost:") && mail.link().contains("/reset?token="),
+        "the secret stands behind #: {}",
+        mail.link()
+    );
     let token = mail.token();
 
     instance.post(RESET, json!({ "token": token, "password": OTHER })).await.expect(204);
