@@ -213,7 +213,8 @@ async fn queries_and_headers(store: Store) {
         for query in queries {
             let answer = api.send(operation.method.clone(), &format!("{}?{query}", operation.path()), None).await;
             clean(&format!("{name}?{query}"), &answer);
-            if query == "surplus=1" {
+            // Probes may add what they like, to get past caches.
+            if query == "surplus=1" && !operation.template.starts_with("/health") {
                 answer.expect_problem(400, "invalid_request");
             }
         }

@@ -10,6 +10,7 @@
 mod key;
 mod store;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -34,34 +35,44 @@ const UNDER_WAY: Duration = Duration::from_secs(5 * 60);
 /// Says that the answer is the first one again.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Runs `work` unless its key was used before. `caller` is who calls, if signed in.
+/// A first request's work; boxed, because it is large and lives on a task of its own.
+pub type Work = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
+
+/// Runs `work` unless its key was used before. `caller` is who calls, if signed in. With a key the work goes
+/// on when the client goes away, because a client that went away is what asks again.
 ///
 /// # Errors
 /// Those of `work`; `idempotency_key_reused` for another body; `conflict` while the first is under way.
-pub async fn once<F>(
+pub async fn once(
     app: &App,
     key: Option<IdempotencyKey>,
+    route: &'static str,
+    caller: Option<Uuid>,
+    now: Timestamp,
+    work: Work,
+) -> Result<Response, Problem> {
+    let Some(key) = key else { return work.await };
+    let app = app.clone();
+    let task = tokio::spawn(async move { first(&app, &key, route, caller, now, work).await });
+    task.await.map_err(Problem::internal)?
+}
+
+async fn first(
+    app: &App,
+    key: &IdempotencyKey,
     route: &str,
     caller: Option<Uuid>,
     now: Timestamp,
-    work: F,
-) -> Result<Response, Problem>
-where
-    F: Future<Output = Result<Response, Problem>>,
-{
-    let Some(key) = key else { return work.await };
+    work: Work,
+) -> Result<Response, Problem> {
     let ground = &app.ground;
     let caller = caller.map(Uuid::into_bytes).unwrap_or_default();
     let (_, scope) = ground.roots.mac(Purpose::System, &[b"idempotency", route.as_bytes(), &caller, key.key.as_bytes()]);
     if !store::reserve(&ground.db, scope, key.request, now, now.plus(UNDER_WAY)).await? {
-        return again(app, scope, &key, now).await;
+        return again(app, scope, key, now).await;
     }
     let answered = work.await;
-    let failed_here = match &answered {
-        Ok(response) => response.status().is_server_error(),
-        Err(problem) => problem.code.status() >= 500 || problem.code == Code::RateLimited,
-    };
-    if failed_here {
+    if answered.as_ref().is_ok_and(|response| response.status().is_server_error()) {
         store::release(&ground.db, scope).await?;
         return answered;
     }

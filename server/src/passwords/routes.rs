@@ -129,13 +129,14 @@ async fn signup(
 ) -> Result<Response, Problem> {
     // An answer with tokens is never kept; without verification a repeat meets the account that is there.
     let key = key.filter(|_| app.ground.settings.accounts.require_verified_email);
-    let work = async {
-        let (request, transport) = request.check(&app)?;
-        Ok(match sign_up(&app, request, &origin, now).await? {
+    let this = app.clone();
+    let work = Box::pin(async move {
+        let (request, transport) = request.check(&this)?;
+        Ok(match sign_up(&this, request, &origin, now).await? {
             SignedUp::Pending(user) => (StatusCode::CREATED, Json(UserAnswer { user })).into_response(),
             SignedUp::SignedIn(signed_in) => signed_in.answer(StatusCode::CREATED, transport),
         })
-    };
+    });
     idempotency::once(&app, key, "signup", None, now, work).await
 }
 

@@ -83,9 +83,12 @@ async fn give(
     origin: Origin,
     Idempotent(request, key): Idempotent<Acceptance>,
 ) -> Result<Response, Problem> {
-    let work =
-        async { accept(&app, caller.user, &request, &origin, now).await.map(|answer| (StatusCode::CREATED, Json(answer)).into_response()) };
-    idempotency::once(&app, key, "consents", Some(caller.user), now, work).await
+    let (this, user) = (app.clone(), caller.user);
+    let work = Box::pin(async move {
+        let answer = accept(&this, user, &request, &origin, now).await?;
+        Ok((StatusCode::CREATED, Json(answer)).into_response())
+    });
+    idempotency::once(&app, key, "consents", Some(user), now, work).await
 }
 
 async fn accept(app: &App, user: Uuid, request: &Acceptance, origin: &Origin, now: Timestamp) -> Result<ConsentAnswer, Problem> {
