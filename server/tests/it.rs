@@ -14,6 +14,8 @@ mod support;
 mod cli;
 #[path = "../src/config/tests.rs"]
 mod config;
+#[path = "../src/db/tests.rs"]
+mod db;
 #[path = "../src/http/tests.rs"]
 mod http_floor;
 #[path = "../src/jobs/tests.rs"]

@@ -11,9 +11,11 @@
 //! hides the race that PostgreSQL shows.
 
 mod error;
+mod metrics;
 pub mod migrate;
 mod migrations;
 mod postgres;
+mod session;
 mod sql;
 mod sqlite;
 mod tx;
@@ -79,7 +81,7 @@ impl Db {
                 Store::Main => (PathBuf::from(path), settings.max_connections),
                 Store::Keyring => (Path::new(path).with_file_name("keyring.db"), 1),
             };
-            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, store == Store::Keyring)?));
+            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, settings.acquire_timeout, store == Store::Keyring)?));
             return Ok(Self { engine, replica: None, store });
         }
         let wait = settings.acquire_timeout;
@@ -129,10 +131,11 @@ impl Db {
 
     /// The rows of one reading statement.
     pub async fn query(&self, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| tx::sqlite_rows(connection, sql.sqlite, &args)).await,
-            Engine::Postgres(postgres) => tx::postgres_rows(&postgres.client().await?, sql.postgres, &args).await,
-        }
+        let (rows, _) = match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| tx::sqlite_run(connection, sql.sqlite, &args)).await?,
+            Engine::Postgres(postgres) => postgres.read_one(sql.postgres, &args).await?,
+        };
+        Ok(rows)
     }
 
     /// The first row of one reading statement.
@@ -141,25 +144,19 @@ impl Db {
     }
 
     /// One writing statement that is its own transaction: the rows it returns, and how many it changed
-    /// (on PostgreSQL, for a statement that returns rows, how many it returned).
+    /// (for a statement that returns rows, how many it returned).
     pub async fn write_one(&self, sql: Sql, args: Vec<Value>) -> Result<(Vec<Row>, u64), DbError> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => {
-                let work = move |connection: &rusqlite::Connection| {
-                    let rows = tx::sqlite_rows(connection, sql.sqlite, &args)?;
-                    Ok((rows, connection.changes()))
-                };
-                sqlite.write_one(work).await
-            }
-            Engine::Postgres(postgres) => tx::postgres_write(&postgres.client().await?, sql.postgres, &args).await,
+            Engine::Sqlite(sqlite) => sqlite.write_one(move |connection| tx::sqlite_run(connection, sql.sqlite, &args)).await,
+            Engine::Postgres(postgres) => postgres.write_one(sql.postgres, &args).await,
         }
     }
 
     /// Asks the engine to parse a statement against the schema without running it.
     pub async fn prepare(&self, sql: Sql) -> Result<(), DbError> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| Ok(connection.prepare(sql.sqlite).map(|_| ())?)).await,
-            Engine::Postgres(postgres) => Ok(postgres.client().await?.prepare(sql.postgres).await.map(|_| ())?),
+            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| Ok(connection.prepare(sql.sqlite).map(drop)?)).await,
+            Engine::Postgres(postgres) => postgres.prepare(sql.postgres).await,
         }
     }
 
@@ -177,14 +174,23 @@ impl Db {
         }
     }
 
-    /// How busy the connections are; nothing to tell on SQLite.
+    /// How busy the connections are; on SQLite, the threads that own them.
     pub fn pool_status(&self) -> PoolStatus {
         match &self.engine {
-            Engine::Sqlite(_) => PoolStatus::default(),
-            Engine::Postgres(postgres) => {
-                let (in_use, idle, waiting) = postgres.status();
-                PoolStatus { in_use, idle, waiting }
-            }
+            Engine::Sqlite(sqlite) => sqlite.status(),
+            Engine::Postgres(postgres) => postgres.status(),
+        }
+    }
+
+    /// Publishes [`Db::pool_status`] as metrics, those of the replica too; called before each scrape.
+    pub fn report(&self) {
+        let name = match self.store {
+            Store::Main => "main",
+            Store::Keyring => "keyring",
+        };
+        metrics::report(name, self.pool_status());
+        if let Some(replica) = &self.replica {
+            metrics::report("replica", replica.status());
         }
     }
 
