@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::accounts::{self, AccessLost, Lifecycle, People};
 use crate::config::Settings;
-use crate::db::Sql;
+use crate::db::{Db, Sql};
 use crate::error::Problem;
 use crate::ground::Ground;
 use crate::http::gate::{Gate, GateSettings, GateTools};
@@ -169,7 +169,10 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
     if let Some(wanted) = settings.server.ops_addr {
         let listener = build::bind(&wanted.ip().to_string(), wanted.port()).await?;
         ops_addr = Some(listener.local_addr().map_err(StartError::Io)?);
-        let gate = Gate::new(ops::router(metrics, health), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
+        let ground = app.ground.clone();
+        let gauges = move || [&ground.db, &ground.vault].into_iter().for_each(Db::report);
+        let gate =
+            Gate::new(ops::router(metrics, health, gauges), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
         // Metrics and health answer until the very end.
         servers.spawn(crate::http::serve(listener, gate, ServerSettings::new(&settings.server), readiness.clone(), background.clone()));
     }

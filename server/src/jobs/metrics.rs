@@ -3,18 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{counter, gauge, histogram};
 
 use super::store::KindDepth;
 use crate::time::Timestamp;
-
-pub(super) fn describe() {
-    describe_gauge!("keystead_jobs_queued", "Jobs waiting to run, by kind.");
-    describe_gauge!("keystead_jobs_dead", "Jobs that failed for good and wait for a person, by kind.");
-    describe_gauge!("keystead_jobs_oldest_due_age_seconds", "How long the oldest due job has been waiting, by kind.");
-    describe_counter!("keystead_jobs_finished_total", "Attempts at jobs that ended, by kind and outcome.");
-    describe_histogram!("keystead_job_seconds", "How long the handlers of jobs ran, by kind.");
-}
 
 pub(super) fn ran(kind: &str, took: Duration) {
     histogram!("keystead_job_seconds", "kind" => kind.to_owned()).record(took.as_secs_f64());

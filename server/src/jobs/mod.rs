@@ -174,7 +174,6 @@ impl Jobs {
         grace: Duration,
         stop: CancellationToken,
     ) -> tokio::task::JoinHandle<()> {
-        metrics::describe();
         tokio::spawn(worker::Worker::new(self.clone(), by_name(&handlers), concurrency.max(1)).work(grace, stop))
     }
 

@@ -52,8 +52,22 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 /// All metrics, in the order of their names.
 pub const METRICS: &[Metric] = &[
     gauge("keystead_build_info", &["version"], "Always 1; the label names the running version."),
+    counter("keystead_db_commit_callers_total", &[], "Writes that SQLite made durable; divided by the commits, how many share one."),
+    counter("keystead_db_commits_total", &[], "Commits of SQLite's writer."),
+    gauge("keystead_db_pool_idle", &["store"], "Database connections without work (SQLite: threads), by store: main, replica, keyring."),
+    gauge("keystead_db_pool_in_use", &["store"], "Database connections at work (SQLite: threads), by store: main, replica, keyring."),
+    gauge("keystead_db_pool_waiting", &["store"], "Callers that wait for a database connection, by store: main, replica, keyring."),
     histogram("keystead_http_request_seconds", &["method", "route", "status"], "Time from a request's head to its answer's head."),
     counter("keystead_http_shed_total", &[], "Requests refused with 503 because too many were in flight."),
+    histogram("keystead_job_seconds", &["kind"], "How long the handlers of jobs ran, by kind."),
+    gauge("keystead_jobs_dead", &["kind"], "Jobs that failed for good and wait for a person, by kind; take the maximum over instances."),
+    counter("keystead_jobs_finished_total", &["kind", "outcome"], "Attempts at jobs that ended, by kind and outcome."),
+    gauge(
+        "keystead_jobs_oldest_due_age_seconds",
+        &["kind"],
+        "How long the oldest due job has been waiting; take the maximum over instances.",
+    ),
+    gauge("keystead_jobs_queued", &["kind"], "Jobs waiting to run, by kind; take the maximum over instances."),
     counter("keystead_limit_hits_total", &["policy"], "Requests refused with 429, by rate limit policy."),
     counter("process_cpu_seconds_total", &[], "CPU time of this process, user and system."),
     gauge("process_max_fds", &[], "File descriptors this process may open."),
