@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bench test-deps hooks clean
+.PHONY: help run build test lint fmt openapi bench test-deps hooks clean
 
 help: ## List what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ lint: ## Check format, lints, scripts and file lengths
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
+
+openapi: ## Write openapi.json anew after a change of the HTTP interface
+	$(CARGO) run -p keystead -- openapi --output openapi.json
 
 bench: ## Compare with raw baselines (release build, some minutes)
 	$(CARGO) run --release -p keystead-bench

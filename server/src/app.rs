@@ -2,9 +2,12 @@
 //! starts and stops.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
@@ -18,25 +21,32 @@ use crate::ground::Ground;
 use crate::http::gate::{Gate, GateSettings, GateTools};
 use crate::http::guard::Verified;
 use crate::http::known_query::KnownQuery;
-use crate::http::{ServerSettings, docs, fallback, health, landing, ops};
+use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router as ops_router};
 use crate::jobs::{Handler, Kind};
 use crate::passwords::Attempts;
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
-use crate::{audit, codes, dev, idempotency, mail, passwords, privacy, sessions};
+use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
 mod housekeeping;
+mod public_health;
 mod reference;
 
-pub use build::{Seed, StartError};
+pub use build::{Seed, StartError, open_databases};
 pub use reference::openapi;
 
-/// One instance: the floor and the state of the slices. Cheap to clone; passed to every handler.
+/// One instance, passed to every handler; its parts are reached through it.
+///
+/// One pointer, because the router and the extractors clone it some five times per request: cloning every part
+/// each time was a seventh of what a token check cost, most of it on counters that all threads share.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What an instance is made of: the floor and the state of the slices.
+pub struct Parts {
     /// The floor.
     pub ground: Ground,
     /// People in memory.
@@ -51,13 +61,21 @@ pub struct App {
     pub mailer: mail::Mailer,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
     /// Who presents `token`; the guard asks this.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
         self.sessions.authenticate(token, now)
     }
 
-    /// A link into the hosted pages. The secret works once and for an hour, and neither our log nor the `Referer` we allow holds it.
+    /// A link into the application's pages. The secret works once and for an hour; no `Referer` of ours and no log holds it.
     pub fn link(&self, page: &str, secret: Option<&str>) -> String {
         let base = self.ground.settings.public_url();
         secret.map_or_else(|| format!("{base}/{page}"), |secret| format!("{base}/{page}?token={secret}"))
@@ -71,6 +89,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(accounts::routes())
         .merge(privacy::routes())
+        .merge(oauth::routes())
 }
 
 /// Every slice's jobs.
@@ -102,12 +121,13 @@ fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {
 fn router(app: &App, health: health::Health) -> Router {
     let settings = &app.ground.settings;
     let (api, document) = slices().split_for_parts();
+    let document = reference::described(document);
     let known = KnownQuery::of(&document);
-    let api = api.merge(crate::oauth::routes()).route_layer(known).with_state(app.clone());
+    let api = api.route_layer(known).with_state(app.clone());
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
-        .merge(health::public_routes(health))
-        .merge(landing::router(settings.is_development()));
+        .merge(public_health::routes(app, health))
+        .merge(landing::router(app.mailer.mailbox().is_some()));
     if let Some(mailbox) = app.mailer.mailbox() {
         router = router.merge(mail::routes().with_state(mailbox));
     }
@@ -127,10 +147,15 @@ pub struct Running {
     pub app: App,
     telemetry: Telemetry,
     stop: CancellationToken,
+    stop_jobs: CancellationToken,
     background: CancellationToken,
     tasks: TaskTracker,
-    servers: TaskTracker,
+    public: JoinHandle<usize>,
+    ops: Option<JoinHandle<usize>>,
 }
+
+/// How long handing jobs back and writing down what is in memory may take after the grace.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Opens the stores, brings them to this version's schema, and serves.
 ///
@@ -156,53 +181,55 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
         metrics: metrics.clone(),
         log: telemetry.log().clone(),
     };
-    let (stop, background, tasks, servers) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+    let (stop, stop_jobs, background, tasks) =
+        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
 
-    let listener = build::bind(&settings.server.host, settings.server.port).await?;
+    let listener = build::bind(&settings.server.host, settings.server.port, "HOST and PORT").await?;
     let addr = listener.local_addr().map_err(StartError::Io)?;
     let gates = GateSettings { access_log: telemetry.access_log(), ..GateSettings::new(settings) };
     let gate = Gate::new(router(&app, health.clone()), gates, tools.clone());
     let serving = ServerSettings::new(&settings.server).drain_delay(settings.server.drain_delay);
-    servers.spawn(crate::http::serve(listener, gate, serving, readiness.clone(), stop.clone()));
+    let public = tokio::spawn(crate::http::serve(listener, gate, serving, readiness.clone(), stop.clone()));
 
-    let mut ops_addr = None;
+    let (mut ops_addr, mut ops) = (None, None);
     if let Some(wanted) = settings.server.ops_addr {
-        let listener = build::bind(&wanted.ip().to_string(), wanted.port()).await?;
+        let listener = build::bind(&wanted.ip().to_string(), wanted.port(), "KEYSTEAD_OPS_ADDR").await?;
         ops_addr = Some(listener.local_addr().map_err(StartError::Io)?);
+        // Scrapes and probes are no requests of anybody: they would thin out the figures.
+        let tools = GateTools { metrics: Arc::default(), ..tools };
         let ground = app.ground.clone();
         let gauges = move || [&ground.db, &ground.vault].into_iter().for_each(Db::report);
-        let gate =
-            Gate::new(ops::router(metrics, health, gauges), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
+        let gate = Gate::new(ops_router(metrics, health, gauges), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
+        let serving = ServerSettings::new(&settings.server);
         // Metrics and health answer until the very end.
-        servers.spawn(crate::http::serve(listener, gate, ServerSettings::new(&settings.server), readiness.clone(), background.clone()));
+        ops = Some(tokio::spawn(crate::http::serve(listener, gate, serving, readiness.clone(), background.clone())));
     }
-    housekeeping::spawn(&app, &tasks, &background);
+    housekeeping::spawn(&app, &tasks, &background, &stop_jobs);
     readiness.ready();
-    Ok(Running { addr, ops_addr, app, telemetry, stop, background, tasks, servers })
+    Ok(Running { addr, ops_addr, app, telemetry, stop, stop_jobs, background, tasks, public, ops })
 }
 
 impl Running {
     /// Stops gracefully: readiness turns 503, requests in flight finish, jobs finish or are handed back,
-    /// activity is written down, stores close.
+    /// activity is written down, stores close. Requests and jobs share one grace, which begins when the
+    /// drain delay is over.
     pub async fn stop(self) -> Result<(), StartError> {
+        let (grace, delay) = (self.app.ground.settings.server.shutdown_grace, self.app.ground.settings.server.drain_delay);
         self.stop.cancel();
-        self.servers.close();
-        self.tasks.close();
-        let grace = self.app.ground.settings.server.shutdown_grace;
-        if self.ops_addr.is_none() {
-            self.servers.wait().await;
-        } else {
-            // The ops listener is one of the servers and ends last.
-            let draining = async {
-                while self.servers.len() > 1 {
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                }
-            };
-            let _ = tokio::time::timeout(grace + std::time::Duration::from_secs(1), draining).await;
-        }
+        let jobs = async {
+            tokio::time::sleep(delay).await;
+            self.stop_jobs.cancel();
+        };
+        // The listener ends by itself, at the end of the grace at the latest.
+        let _ = tokio::join!(self.public, jobs);
         self.background.cancel();
-        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.servers.wait()).await;
+        self.tasks.close();
+        if tokio::time::timeout(grace + LAST_WORDS, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the background did not end in time");
+        }
+        if let Some(ops) = self.ops {
+            let _ = tokio::time::timeout(LAST_WORDS, ops).await;
+        }
         self.app.close().await;
         self.telemetry.flush();
         Ok(())

@@ -7,21 +7,40 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod closed;
+mod docs;
+mod hostile;
 mod house;
 mod support;
 
+#[path = "../src/access/tests.rs"]
+mod access;
+#[path = "../src/accounts/tests.rs"]
+mod accounts;
+#[path = "../src/app/tests.rs"]
+mod app;
+#[path = "../src/audit/tests.rs"]
+mod audit;
 #[path = "../src/cli/tests.rs"]
 mod cli;
+#[path = "../src/codes/tests.rs"]
+mod codes;
 #[path = "../src/config/tests.rs"]
 mod config;
 #[path = "../src/db/tests.rs"]
 mod db;
 #[path = "../src/http/tests.rs"]
 mod http_floor;
+#[path = "../src/idempotency/tests.rs"]
+mod idempotency;
 #[path = "../src/jobs/tests.rs"]
 mod jobs;
 #[path = "../src/mail/tests.rs"]
 mod mail;
+#[path = "../src/passwords/tests.rs"]
+mod passwords;
+#[path = "../src/privacy/tests.rs"]
+mod privacy;
 #[path = "../src/secret/tests.rs"]
 mod secret;
 #[path = "../src/sessions/tests.rs"]

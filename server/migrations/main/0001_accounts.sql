@@ -13,6 +13,7 @@ CREATE TABLE users (
     email_verified_at bigint,
     password_hash text,                     -- PHC string, or a foreign format until the next sign-in
     password_changed_at bigint,
+    contested_at bigint,                    -- somebody signed up again before the address was confirmed
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,             -- not moved by activity: caches follow it
     last_active_at bigint,

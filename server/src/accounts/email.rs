@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::error::FieldError;
+
 /// The longest address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 const MAX_LENGTH: usize = 254;
 
-/// A normalised address: trimmed, NFKC, lower case, and one that mail can be sent to.
+/// A normalised address: trimmed, NFKC, lower case, the domain in its ASCII form, and one that mail can be sent to.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
@@ -51,13 +53,17 @@ impl Email {
         if normalised.len() > MAX_LENGTH {
             return Err(EmailError::TooLong);
         }
-        if normalised.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if normalised.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c)) {
             return Err(EmailError::Invalid);
         }
         let address = lettre::Address::from_str(&normalised).map_err(|_| EmailError::Invalid)?;
         // Quoted local parts and address literals are legal and, in practice, always somebody's mistake or attack.
         if address.user().starts_with('"') || address.domain().starts_with('[') || address.user().len() > 64 {
             return Err(EmailError::Invalid);
+        }
+        let normalised = format!("{}@{}", address.user(), ascii_domain(address.domain())?);
+        if normalised.len() > MAX_LENGTH {
+            return Err(EmailError::TooLong);
         }
         Ok(Self(normalised))
     }
@@ -66,6 +72,11 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The same for the member `email` of a request.
+pub fn check_email(typed: &str) -> Result<Email, FieldError> {
+    Email::parse(typed).map_err(|error| FieldError { field: "email".into(), code: error.code(), message: error.to_string().into() })
 }
 
 /// Lower-casing can undo NFKC and the other way round for a few characters, so it is repeated until it rests.
@@ -79,6 +90,27 @@ fn normalise(typed: &str) -> String {
         text = next;
     }
     text
+}
+
+/// A domain as the DNS has it (RFC 5891): `bücher.example` and `xn--bcher-kva.example` are one. Refuses IP
+/// addresses, which lettre would take.
+fn ascii_domain(domain: &str) -> Result<String, EmailError> {
+    // A URL's host may be percent-encoded, an address's domain may not.
+    if domain.bytes().any(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"-.".contains(&byte)) {
+        return Err(EmailError::Invalid);
+    }
+    match url::Host::parse(domain) {
+        Ok(url::Host::Domain(domain)) if !domain.ends_with('.') => Ok(domain),
+        _ => Err(EmailError::Invalid),
+    }
+}
+
+/// Default_Ignorable_Code_Point of Unicode: two addresses that differ in one of these look the same.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl fmt::Debug for Email {

@@ -105,7 +105,7 @@ impl Lifecycle {
         Ok(erases_at)
     }
 
-    /// Restores a deleted account: active when its address was confirmed, else pending.
+    /// Restores a deleted account within its grace: active when its address was confirmed, else pending.
     pub async fn restore(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
         let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
         let to = if found.email_verified_at.is_some() { Status::Active } else { Status::Pending };
@@ -113,12 +113,12 @@ impl Lifecycle {
         self.step(person, step, audit::USER_RESTORED, by, now).await
     }
 
-    /// Erases a deleted person: the person's key is destroyed, so that every copy of what it sealed, in
-    /// backups too, becomes unreadable, and then the row goes. A crash in between leaves a deleted row that the
-    /// next sweep erases again.
+    /// Erases a deleted person: the grace ends, the person's key is destroyed, so that every copy of what it
+    /// sealed, in backups too, becomes unreadable, and then the row goes. A crash in between leaves a deleted
+    /// row that nobody can restore and that the next sweep erases again.
     pub async fn erase(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
-        let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
-        if found.status != Status::Deleted {
+        if !store::end_grace(&self.ground.db, person).await? {
+            let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
             return Err(LifecycleError::Conflict(found.status));
         }
         match self.ground.keyring.destroy(person).await {

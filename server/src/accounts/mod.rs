@@ -9,6 +9,7 @@
 //!
 //! Owns the table `users`.
 
+pub mod directory;
 mod email;
 mod lifecycle;
 mod people;
@@ -19,7 +20,7 @@ mod status;
 pub mod store;
 mod view;
 
-pub use email::{Email, EmailError};
+pub use email::{Email, EmailError, check_email};
 pub use lifecycle::{AccessLost, By, Lifecycle, LifecycleError};
 pub use people::{PERSON_CHANGED, People};
 pub use profile::{check_name, check_role};

@@ -82,9 +82,10 @@ impl People {
         });
     }
 
-    /// Takes a push from another instance.
+    /// Takes a push from another instance. The key goes with the view: the change may have been the erasure.
     pub fn receive(&self, payload: &[u8]) {
         if let Ok(id) = Uuid::from_slice(payload) {
+            self.ground.keyring.forget(id);
             self.views.invalidate(&id);
         }
     }
@@ -93,10 +94,13 @@ impl People {
     pub async fn poll(&self) -> Result<(), DbError> {
         let newest = Timestamp::from_micros(self.newest.load(Ordering::Relaxed));
         let mut latest = newest;
-        for (id, at) in store::changed_since(&self.ground.db, newest.minus(POLL_OVERLAP)).await? {
+        for (id, at, version) in store::changed_since(&self.ground.db, newest.minus(POLL_OVERLAP)).await? {
             latest = latest.max(at);
-            // A view read after the change is the changed one, so forgetting it again is only a little work.
-            self.views.invalidate(&id);
+            // Whoever was changed last is found by every poll; a view of that change stays, or it would be read again
+            // twice a second, and be gone at once when the database is.
+            if self.views.get(&id).is_some_and(|view| view.version < version) {
+                self.views.invalidate(&id);
+            }
         }
         self.newest.store(latest.as_micros(), Ordering::Relaxed);
         Ok(())

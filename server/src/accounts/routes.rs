@@ -41,13 +41,18 @@ async fn show(State(app): State<App>, caller: Caller) -> Result<Json<AccountAnsw
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct UpdateRequest {
     /// The name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 200, min_length = 1, nullable = false)]
     name: Option<String>,
     /// The job role; null or empty removes it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 200)]
     role: Option<Option<String>>,
+}
+
+/// A member that may be left out and is never `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// Tells `null` from absent.
@@ -66,19 +71,19 @@ async fn update(
     Json(request): Json<UpdateRequest>,
 ) -> Result<Json<AccountAnswer>, Problem> {
     let user = caller.user;
-    let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
-    let before = person.body();
-    let mut refused = Vec::new();
-    let name = request.name.as_deref().map_or(Ok(before.name), check_name).map_err(|fault| refused.push(fault)).ok();
-    let role = match request.role {
-        None => Some(before.role),
-        Some(typed) => check_role(typed.as_deref().unwrap_or("")).map_err(|fault| refused.push(fault)).ok(),
-    };
-    let (Some(name), Some(role)) = (name, role) else {
-        return Err(Problem { errors: refused, ..Problem::new(Code::ValidationFailed) });
+    let name = request.name.as_deref().map(check_name).transpose();
+    let role = request.role.map(|typed| check_role(typed.as_deref().unwrap_or(""))).transpose();
+    let (name, role) = match (name, role) {
+        (Ok(name), Ok(role)) => (name, role),
+        (name, role) => {
+            let refused = [name.err(), role.err()].into_iter().flatten().collect();
+            return Err(Problem { errors: refused, ..Problem::new(Code::ValidationFailed) });
+        }
     };
     let key = app.ground.keyring.get(user).await?;
-    let (name, role) = (seal_name(&key, user, &name), role.map(|role| seal_job_role(&key, user, &role)));
+    // Only what was sent is written, so that two changes at once do not undo each other.
+    let name = name.map(|name| seal_name(&key, user, &name));
+    let role = role.map(|role| role.map(|role| seal_job_role(&key, user, &role)));
     let event = audit::Event::new(&app.ground, audit::PROFILE_UPDATED, now).actor(Actor::User(user)).target(Target::user(user)).origin(
         &app.ground,
         Some(&key),

@@ -14,16 +14,19 @@ crate::statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, 1)
         ON CONFLICT (email_index) DO NOTHING";
     /// A person by id.
-    FIND = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
+    FIND = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
+            password_changed_at, contested_at
         FROM users WHERE id = $1";
     /// A person by address.
-    FIND_BY_EMAIL = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
+    FIND_BY_EMAIL = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
+            password_changed_at, contested_at
         FROM users WHERE email_index = $1";
     /// A page of people, newest first.
-    LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version
+    LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
+            password_changed_at, contested_at
         FROM users WHERE id < $1 AND (status = $2 OR $2 = '') AND (deleted_at IS NULL OR $3) ORDER BY id DESC LIMIT $4";
     /// Who was changed since.
-    CHANGED_SINCE = "SELECT id, updated_at FROM users WHERE updated_at > $1";
+    CHANGED_SINCE = "SELECT id, updated_at, version FROM users WHERE updated_at > $1";
     /// A new password.
     SET_PASSWORD = "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3, version = version + 1 WHERE id = $1 AND status <> 'deleted'";
     /// A new password, unless it was changed meanwhile.
@@ -32,17 +35,30 @@ crate::statements! {
     /// The same password under today's parameters, unless it was changed meanwhile.
     REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
     /// The address is confirmed and the account opens.
-    CONFIRM = "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1,
-            password_hash = coalesce($3, password_hash), name = coalesce($4, name), job_role = CASE WHEN $3 IS NULL THEN job_role ELSE $5 END
+    CONFIRM = "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1, contested_at = NULL,
+            password_hash = CASE WHEN $3 THEN $4 ELSE password_hash END, password_changed_at = CASE WHEN $3 THEN $2 ELSE password_changed_at END,
+            name = coalesce($5, name), job_role = CASE WHEN $5 IS NULL THEN job_role ELSE $6 END
         WHERE id = $1 AND status = 'pending'",
-      postgres "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1,
-            password_hash = coalesce($3::text, password_hash), name = coalesce($4::bytea, name), job_role = CASE WHEN $3::text IS NULL THEN job_role ELSE $5::bytea END
+      postgres "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1, contested_at = NULL,
+            password_hash = CASE WHEN $3::boolean THEN $4::text ELSE password_hash END,
+            password_changed_at = CASE WHEN $3::boolean THEN $2 ELSE password_changed_at END,
+            name = coalesce($5::bytea, name), job_role = CASE WHEN $5::bytea IS NULL THEN job_role ELSE $6::bytea END
         WHERE id = $1 AND status = 'pending'";
+    /// Somebody signed up again before the address was confirmed.
+    CONTEST = "UPDATE users SET contested_at = coalesce(contested_at, $2) WHERE id = $1 AND status = 'pending'";
+    /// Whether a person is as they were when their password was checked; on PostgreSQL they stay so until the commit.
+    HOLD = "SELECT id FROM users WHERE id = $1 AND status = $2 AND coalesce(password_changed_at, 0) = $3",
+      postgres "SELECT id FROM users WHERE id = $1 AND status = $2 AND coalesce(password_changed_at, 0) = $3 FOR SHARE";
     /// What people change about themselves.
-    SET_PROFILE = "UPDATE users SET name = $2, job_role = $3, updated_at = $4, version = version + 1 WHERE id = $1 AND status = 'active'";
-    /// From one of two states to another.
+    SET_PROFILE = "UPDATE users SET name = coalesce($2, name), job_role = CASE WHEN $3 THEN $4 ELSE job_role END, updated_at = $5, version = version + 1
+        WHERE id = $1 AND status = 'active'",
+      postgres "UPDATE users SET name = coalesce($2::bytea, name), job_role = CASE WHEN $3::boolean THEN $4::bytea ELSE job_role END, updated_at = $5, version = version + 1
+        WHERE id = $1 AND status = 'active'";
+    /// From one of two states to another; out of a deletion only while its grace lasts.
     SET_STATUS = "UPDATE users SET status = $4, deleted_at = $5, erases_at = $6, updated_at = $7, version = version + 1
-        WHERE id = $1 AND (status = $2 OR status = $3)";
+        WHERE id = $1 AND (status = $2 OR status = $3) AND (erases_at IS NULL OR erases_at > $7)";
+    /// Ends the grace of a deleted person, so that nobody restores them while they are erased.
+    END_GRACE = "UPDATE users SET erases_at = 0 WHERE id = $1 AND status = 'deleted'";
     /// Removes a person for good.
     ERASE = "DELETE FROM users WHERE id = $1 AND status = 'deleted'";
     /// Whose time to be erased has come.
@@ -86,6 +102,10 @@ pub struct UserRow {
     pub erases_at: Option<Timestamp>,
     /// Counts changes.
     pub version: i64,
+    /// When the password was set.
+    pub password_changed_at: Option<Timestamp>,
+    /// When somebody signed up again with the address before it was confirmed.
+    pub contested_at: Option<Timestamp>,
 }
 
 /// A person to be written.
@@ -128,6 +148,8 @@ fn user(row: &Row) -> Result<UserRow, DbError> {
         deleted_at: row.get(10)?,
         erases_at: row.get(11)?,
         version: row.get(12)?,
+        password_changed_at: row.get(13)?,
+        contested_at: row.get(14)?,
     })
 }
 
@@ -169,9 +191,9 @@ pub async fn list(db: &Db, before: Option<Uuid>, status: Option<Status>, deleted
     db.query(LIST, args).await?.iter().map(user).collect()
 }
 
-/// Who was changed after `since`, with when.
-pub async fn changed_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp)>, DbError> {
-    db.query(CHANGED_SINCE, args![since]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+/// Who was changed after `since`, with when and to which version.
+pub async fn changed_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp, i64)>, DbError> {
+    db.query(CHANGED_SINCE, args![since]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).collect()
 }
 
 /// Sets a new password hash; false when there is no such person.
@@ -192,9 +214,9 @@ pub async fn rehash(db: &Db, id: Uuid, old: String, new: String) -> Result<(), D
 /// What a confirmation puts in force besides the address.
 #[derive(Clone, Default)]
 pub struct Confirmed {
-    /// The password that was chosen with the code.
-    pub password_hash: Option<String>,
-    /// The sealed name given with it.
+    /// The password that was chosen with the code, or none; `None` leaves the one that is there.
+    pub password_hash: Option<Option<String>>,
+    /// The sealed name given with it; `None` leaves name and job role.
     pub name: Option<Vec<u8>>,
     /// The sealed job role given with it.
     pub job_role: Option<Vec<u8>>,
@@ -202,13 +224,32 @@ pub struct Confirmed {
 
 /// Opens a pending account; false when it is not pending (any more).
 pub async fn confirm(tx: &mut Tx, id: Uuid, with: &Confirmed, now: Timestamp) -> Result<bool, DbError> {
-    let args = args![id, now, with.password_hash.clone(), with.name.clone(), with.job_role.clone()];
+    let hash = with.password_hash.clone();
+    let args = args![id, now, hash.is_some(), hash.flatten(), with.name.clone(), with.job_role.clone()];
     Ok(tx.execute(CONFIRM, args).await? == 1)
 }
 
-/// Writes the profile of an active account.
-pub async fn set_profile(tx: &mut Tx, id: Uuid, name: Vec<u8>, job_role: Option<Vec<u8>>, now: Timestamp) -> Result<bool, DbError> {
-    Ok(tx.execute(SET_PROFILE, args![id, name, job_role, now]).await? == 1)
+/// Notes that more than one sign-up waits for the confirmation of the same address.
+pub async fn contest(db: &Db, id: Uuid, now: Timestamp) -> Result<(), DbError> {
+    db.write_one(CONTEST, args![id, now]).await.map(|_| ())
+}
+
+/// Whether `row`, read a while ago, still tells the state and the password of the account; true holds until `tx` ends.
+pub async fn hold(tx: &mut Tx, row: &UserRow) -> Result<bool, DbError> {
+    let changed_at = row.password_changed_at.unwrap_or_default();
+    Ok(tx.query_opt(HOLD, args![row.id, row.status.as_str(), changed_at]).await?.is_some())
+}
+
+/// Writes the sealed profile of an active account; `None` leaves a column as it is.
+pub async fn set_profile(
+    tx: &mut Tx,
+    id: Uuid,
+    name: Option<Vec<u8>>,
+    job_role: Option<Option<Vec<u8>>>,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let args = args![id, name, job_role.is_some(), job_role.flatten(), now];
+    Ok(tx.execute(SET_PROFILE, args).await? == 1)
 }
 
 /// A move from one of two states to another.
@@ -227,6 +268,11 @@ pub async fn set_status(tx: &mut Tx, id: Uuid, step: Move, now: Timestamp) -> Re
     let deleted_at = (step.to == Status::Deleted).then_some(now);
     let args = args![id, step.from[0].as_str(), step.from[1].as_str(), step.to.as_str(), deleted_at, step.erases_at, now];
     Ok(tx.execute(SET_STATUS, args).await? == 1)
+}
+
+/// Ends the grace of a deleted person: nobody can restore them any more. False when they are not deleted.
+pub async fn end_grace(db: &Db, id: Uuid) -> Result<bool, DbError> {
+    Ok(db.write_one(END_GRACE, args![id]).await?.1 == 1)
 }
 
 /// Deletes the row of a deleted person, and with it whatever hangs on it.
@@ -272,6 +318,8 @@ impl From<&NewUser> for UserRow {
             deleted_at: None,
             erases_at: None,
             version: 1,
+            password_changed_at: Some(new.created_at),
+            contested_at: None,
         }
     }
 }

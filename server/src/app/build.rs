@@ -1,16 +1,17 @@
 //! Opening an instance: the floor from the ground up, then the state of the slices.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use super::App;
+use super::{App, Parts};
 use crate::accounts::{Lifecycle, People};
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
-use crate::ground::{Ground, Parts};
+use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
 use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
@@ -54,12 +55,14 @@ pub enum StartError {
     #[error("mail cannot be sent with these settings: {0}")]
     Mail(String),
     /// The address.
-    #[error("cannot listen on {address}: {cause}; is another program using it? Choose another with HOST and PORT")]
+    #[error("cannot listen on {address}: {cause}; is another program using it? Choose another with {settings}")]
     Bind {
         /// What was asked for.
         address: String,
         /// What the system said.
         cause: std::io::Error,
+        /// The settings that say where to listen.
+        settings: &'static str,
     },
     /// The log.
     #[error("RUST_LOG cannot be read: {0}")]
@@ -103,12 +106,13 @@ impl App {
         let mailer = mailer(&settings, &db, &roots, &clock)?;
         let limiter = Limiter::new(shared.clone(), settings.limits);
         let csrf = Csrf::new(roots.clone(), &settings.cors_origins, settings.public_url());
-        let parts = Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
+        let parts =
+            ground::Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
-        Ok(Self { ground, people, sessions, lifecycle, attempts: Attempts::default(), mailer })
+        Ok(Self(Arc::new(Parts { ground, people, sessions, lifecycle, attempts: Attempts::default(), mailer })))
     }
 
     /// Closes what was opened.
@@ -158,9 +162,9 @@ fn mailer(settings: &Settings, db: &Db, roots: &RootKeys, clock: &Clock) -> Resu
     made.map_err(|error| StartError::Mail(error.to_string()))
 }
 
-/// Listens on `host`, a name or an address.
-pub(super) async fn bind(host: &str, port: u16) -> Result<TcpListener, StartError> {
-    let refuse = |cause| StartError::Bind { address: format!("{host}:{port}"), cause };
+/// Listens on `host`, a name or an address, as `settings` say.
+pub(super) async fn bind(host: &str, port: u16, settings: &'static str) -> Result<TcpListener, StartError> {
+    let refuse = |cause| StartError::Bind { address: format!("{host}:{port}"), cause, settings };
     let wanted = (host.to_owned(), port);
     let addresses = tokio::task::spawn_blocking(move || wanted.to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>)).await;
     let addresses = addresses.map_err(|error| StartError::Io(std::io::Error::other(error)))?.map_err(refuse)?;

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::App;
-use crate::accounts::{By, PERSON_CHANGED};
+use crate::accounts::{By, LifecycleError, PERSON_CHANGED};
 use crate::audit::Actor;
 use crate::error::Problem;
 use crate::secret::SealError;
@@ -30,8 +30,9 @@ const REWRAP_BATCH: u32 = 5_000;
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
 const JOBS_AT_ONCE: usize = 4;
 
-/// Starts the background of a serving instance; it ends when `stop` is cancelled.
-pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
+/// Starts the background of a serving instance. It ends when `stop` is cancelled; no more jobs are begun once
+/// `stop_jobs` is.
+pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, stop_jobs: &CancellationToken) {
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.sessions.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -50,7 +51,7 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken) {
         .await;
     });
     let grace = app.ground.settings.server.shutdown_grace;
-    let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop.clone());
+    let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop_jobs.clone());
     tasks.spawn(async move {
         let _ = jobs.await;
     });
@@ -100,15 +101,21 @@ impl App {
     async fn sweep(&self, now: Timestamp) -> Result<(), Problem> {
         for person in accounts::store::due_for_erasure(&self.ground.db, now, BATCH.into()).await? {
             let by = By { actor: Actor::System, reason: Some("grace period ended".to_owned()) };
-            self.lifecycle.erase(person, by, now).await?;
+            match self.lifecycle.erase(person, by, now).await {
+                // Another instance was faster.
+                Ok(()) | Err(LifecycleError::NotFound | LifecycleError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let old = now.minus(KEEP_USED);
+        // Failures count for as long as a lock holds.
+        let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
         self.ground
             .db
             .write(async move |tx| {
                 codes::purge_expired(tx, old).await?;
                 idempotency::purge(tx, now).await?;
-                passwords::purge_failures(tx, old).await
+                passwords::purge_failures(tx, uncounted).await
             })
             .await?;
         self.destroy_orphaned_keys(now).await?;

@@ -1,5 +1,7 @@
 //! The API reference, generated from the code.
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -14,6 +16,9 @@ token: as HttpOnly cookie (the default), or in the body with `\"transport\": \"b
 (from the sign-in answer or `GET /api/v1/auth/session`). The same refresh token presented twice within ten seconds, \
 by two tabs say, gets the same successor.
 
+**Checking tokens.** The access token is a JWT (RFC 9068, EdDSA): verify it with the keys at \
+[`/.well-known/jwks.json`](/.well-known/jwks.json), without asking this server.
+
 **Errors** are RFC 9457 problems with a stable `code`. **Lists** take `limit` and `cursor` and answer `items` and \
 `nextCursor`. Every answer carries `X-Request-Id`; tell it to support.";
 
@@ -22,9 +27,12 @@ by two tabs say, gets the same successor.
 #[openapi(
     info(title = "Keystead", description = "", license(name = "Apache-2.0", identifier = "Apache-2.0")),
     modifiers(&Surroundings),
+    paths(crate::http::health::live, crate::http::health::ready, super::public_health::status),
     tags(
         (name = "signing in", description = "Sign up, confirm the address, sign in, recover a password"),
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
+        (name = "keys", description = "The public keys that verify access tokens"),
+        (name = "operations", description = "Health"),
         (name = "account", description = "What people see and change of themselves"),
     )
 )]
@@ -41,13 +49,40 @@ impl Modify for Surroundings {
             .bearer_format("JWT")
             .description(Some("The access token of a sign-in answer (RFC 9068)."))
             .build();
+        // The tags' names are part of the contract; the reference shows them as headings.
+        for tag in document.tags.iter_mut().flatten() {
+            let mut letters = tag.name.chars();
+            let heading: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+            tag.extensions = Some(ExtensionsBuilder::new().add("x-displayName", heading).build());
+        }
         document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
 }
 
 /// The OpenAPI document of every route.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    super::slices().split_for_parts().1
+    described(super::slices().split_for_parts().1)
+}
+
+/// Gives every response the description that the specification asks for; a route says more where it has more to say.
+pub(super) fn described(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = meaning(status);
+                }
+            }
+        }
+    }
+    document
+}
+
+fn meaning(status: &str) -> String {
+    let named = status.parse().ok().and_then(|status| http::StatusCode::from_u16(status).ok()?.canonical_reason());
+    named.unwrap_or("What went wrong, as a problem (RFC 9457)").to_owned()
 }
 
 /// As it is served and committed.

@@ -1,9 +1,16 @@
 //! `keystead keys`: the Ed25519 keys that sign access tokens.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
+use super::installation::within;
+use super::output::{moment, moment_or_never};
 use super::{Failure, Output, block_on, settings};
-use crate::config::Settings;
+use crate::app::App;
+use crate::audit::Actor;
+use crate::error::Problem;
+use crate::oauth;
+use crate::secret::{KeyState, PublishedKey};
 
 /// List and rotate the keys that sign tokens
 #[derive(Clone, Debug, Subcommand)]
@@ -33,11 +40,63 @@ pub struct Rotate {
 impl Keys {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
         let settings = settings()?;
-        block_on(1, run(self, settings, *output))
+        let output = *output;
+        block_on(
+            1,
+            within(settings, async |app: &App| match self {
+                Self::List(list) => list.act(app, output),
+                Self::Rotate(rotate) => rotate.act(app, output).await,
+            }),
+        )
     }
 }
 
-// INTEGRATION POINT: open the store and the signer, then list or rotate.
-async fn run(_command: Keys, _settings: Settings, _output: Output) -> Result<(), Failure> {
-    Err(Failure::failed("`keys` is not wired.", "Wire it in server/src/cli/keys.rs."))
+/// `keys list --json`, in the form of every list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listing {
+    items: Vec<PublishedKey>,
+    next_cursor: Option<String>,
+}
+
+/// `keys rotate --json`.
+#[derive(Serialize)]
+struct Rotated {
+    key: PublishedKey,
+}
+
+impl List {
+    fn act(&self, app: &App, output: Output) -> Result<(), Failure> {
+        let items = app.ground.signer.published();
+        if self.json {
+            output.json(&Listing { items, next_cursor: None });
+            return Ok(());
+        }
+        let rows: Vec<_> = items.iter().map(row).collect();
+        output.table(&["KEY", "STATE", "SIGNS FROM", "PUBLISHED UNTIL"], &rows);
+        Ok(())
+    }
+}
+
+fn row(key: &PublishedKey) -> Vec<String> {
+    let state = match key.state {
+        KeyState::Coming => "coming",
+        KeyState::Signing => "signing",
+        KeyState::Retired => "retired",
+    };
+    vec![key.kid.clone(), state.to_owned(), moment(key.signs_from), moment_or_never(key.published_until)]
+}
+
+impl Rotate {
+    async fn act(&self, app: &App, output: Output) -> Result<(), Failure> {
+        let kid = oauth::rotate(&app.ground, Actor::Operator, app.ground.clock.now()).await.map_err(Problem::from)?;
+        let key = app.ground.signer.published().into_iter().find(|key| key.kid == kid);
+        let Some(key) = key else { return Err(Problem::internal("the new key is not among the published ones").into()) };
+        if self.json {
+            output.json(&Rotated { key });
+        } else {
+            output.line(format!("Published {kid}. It signs from {}; every instance follows by itself.", moment(key.signs_from)));
+        }
+        Ok(())
+    }
 }

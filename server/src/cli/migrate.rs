@@ -1,9 +1,14 @@
 //! `keystead migrate`: the schema, before a deploy or by hand.
 
 use clap::Args;
+use serde::Serialize;
 
+use super::installation::telemetry;
 use super::{Failure, Output, block_on, settings};
+use crate::app::{Seed, StartError, open_databases};
 use crate::config::Settings;
+use crate::db::{Db, DbError};
+use crate::time::Timestamp;
 
 /// Bring the database to this version's schema and exit. Safe to run again, and while the version before still serves
 #[derive(Clone, Debug, Args)]
@@ -23,7 +28,70 @@ impl Migrate {
     }
 }
 
-// INTEGRATION POINT: apply (or with `check` list) the pending migrations of both stores.
-async fn migrate(_args: Migrate, _settings: Settings, _output: Output) -> Result<(), Failure> {
-    Err(Failure::failed("`migrate` is not wired.", "Wire it in server/src/cli/migrate.rs."))
+/// `migrate --json`.
+#[derive(Default, Serialize)]
+struct Report {
+    /// Applied just now.
+    applied: Vec<Step>,
+    /// Left to apply.
+    pending: Vec<Step>,
+    /// A newer version than this one was here already.
+    newer: bool,
+}
+
+#[derive(Serialize)]
+struct Step {
+    store: &'static str,
+    name: &'static str,
+}
+
+async fn migrate(args: Migrate, settings: Settings, output: Output) -> Result<(), Failure> {
+    let seed = Seed::system();
+    let log = telemetry(&settings, &seed)?;
+    let (main, keyring) = open_databases(&settings)?;
+    let stores = [("main", &main), ("keyring", &keyring)];
+    let report = if args.check { look(stores).await } else { apply(stores, seed.clock.now()).await };
+    main.close().await;
+    keyring.close().await;
+    log.flush();
+    let report = report.map_err(StartError::Database)?;
+    tell(&args, &report, output);
+    if report.pending.is_empty() { Ok(()) } else { Err(Failure::Silent(1)) }
+}
+
+async fn look(stores: [(&'static str, &Db); 2]) -> Result<Report, DbError> {
+    let mut report = Report::default();
+    for (store, db) in stores {
+        report.pending.extend(db.pending().await?.into_iter().map(|name| Step { store, name }));
+    }
+    Ok(report)
+}
+
+async fn apply(stores: [(&'static str, &Db); 2], now: Timestamp) -> Result<Report, DbError> {
+    let mut report = Report::default();
+    for (store, db) in stores {
+        let done = db.migrate(now).await?;
+        report.applied.extend(done.steps.into_iter().map(|name| Step { store, name }));
+        report.newer |= done.newer;
+    }
+    Ok(report)
+}
+
+fn tell(args: &Migrate, report: &Report, output: Output) {
+    if args.json {
+        return output.json(report);
+    }
+    for step in &report.applied {
+        output.line(format!("applied  {:7}  {}", step.store, step.name));
+    }
+    for step in &report.pending {
+        output.line(format!("pending  {:7}  {}", step.store, step.name));
+    }
+    if report.applied.is_empty() && report.pending.is_empty() {
+        output.line("Nothing to do: the database has this version's schema.");
+    }
+    if report.newer {
+        output
+            .warning("The database has a newer schema than this version knows.", "Nothing was undone; run the newer version when you can.");
+    }
 }

@@ -8,6 +8,7 @@
 
 pub mod completions;
 pub mod config;
+mod installation;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Fault, Faults, Settings, Sources, release};
+use crate::error::FieldError;
 use crate::secret::Random;
 
 pub use output::Output;
@@ -79,6 +81,8 @@ pub enum Failure {
         /// What to write instead.
         mend: String,
     },
+    /// Values are not acceptable, each with a sentence that says why: exit code 2.
+    Refused(Vec<FieldError>),
     /// The settings are wrong: exit code 2.
     Configuration(Faults),
     /// All is said already; only the exit code is left.
@@ -100,7 +104,7 @@ impl Failure {
     pub const fn code(&self) -> u8 {
         match self {
             Self::Failed { .. } => 1,
-            Self::Usage { .. } | Self::Configuration(_) => 2,
+            Self::Usage { .. } | Self::Refused(_) | Self::Configuration(_) => 2,
             Self::Silent(code) => *code,
         }
     }

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::config::Fault;
+use crate::error::FieldError;
+use crate::time::Timestamp;
 
 /// Where a command writes.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,14 @@ impl Output {
         }
     }
 
+    /// What there is to know about one thing, a line each.
+    pub fn facts(&self, facts: &[(&str, String)]) {
+        let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        for (name, value) in facts {
+            self.line(format!("{name:width$}  {value}"));
+        }
+    }
+
     /// `error: what` and `  → mend`.
     pub fn error(&self, what: &str, mend: &str) {
         self.notice("error", "31", what, mend);
@@ -57,6 +67,19 @@ impl Output {
     /// `warning: what` and `  → mend`.
     pub fn warning(&self, what: &str, mend: &str) {
         self.notice("warning", "33", what, mend);
+    }
+
+    fn refused(&self, value: &FieldError) {
+        // The members of the API are the options of the command: `passwordHash` is `--password-hash`.
+        let option = value.field.chars().fold(String::from("--"), |mut option, letter| {
+            if letter.is_uppercase() {
+                option.push('-');
+            }
+            option.extend(letter.to_lowercase());
+            option
+        });
+        let option = if option == "--password" { "the password" } else { &option };
+        self.error(&format!("{option} is refused: {}", value.code.replace('_', " ")), &value.message);
     }
 
     /// Each fault, then how many there are.
@@ -80,6 +103,7 @@ impl Output {
     pub fn failure(&self, failure: &Failure) {
         match failure {
             Failure::Failed { what, mend } | Failure::Usage { what, mend } => self.error(what, mend),
+            Failure::Refused(values) => values.iter().for_each(|value| self.refused(value)),
             Failure::Configuration(faults) => self.faults(&faults.0),
             Failure::Silent(_) => {}
         }
@@ -89,4 +113,14 @@ impl Output {
         let (on, off) = if self.colour { (format!("\x1b[1;{colour}m"), "\x1b[0m") } else { (String::new(), "") };
         let _ = writeln!(io::stderr().lock(), "{on}{word}{off}: {what}\n  → {mend}");
     }
+}
+
+/// An instant for people: RFC 3339 in UTC, to the second.
+pub(super) fn moment(at: Timestamp) -> String {
+    Timestamp::from_secs(at.as_secs()).to_rfc3339()
+}
+
+/// An instant that may not have come.
+pub(super) fn moment_or_never(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "–".to_owned(), moment)
 }

@@ -1,10 +1,12 @@
 //! `keystead serve`: the server, until it is told to stop.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Output, block_on, settings};
-use crate::app::{self, Running, Seed, StartError};
+use crate::app::{self, Running, Seed};
 use crate::config::{Settings, release};
 
 /// Run the server. Everything is configured by files and the environment; see `keystead config check`
@@ -25,7 +27,7 @@ async fn serve(settings: Settings, output: Output) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let running = tokio::select! {
-        started = app::start(settings, Seed::system()) => started.map_err(not_started)?,
+        started = app::start(settings, Seed::system()) => started?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
@@ -34,11 +36,7 @@ async fn serve(settings: Settings, output: Output) -> Result<(), Failure> {
         _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
         _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is under way"),
     }
-    running.stop().await.map_err(not_started)
-}
-
-fn not_started(error: StartError) -> Failure {
-    Failure::failed(format!("{error}."), "Look at the settings with `keystead config check`, and whether what they name can be reached.")
+    Ok(running.stop().await?)
 }
 
 fn no_signals(error: std::io::Error) -> Failure {
@@ -48,6 +46,7 @@ fn no_signals(error: std::io::Error) -> Failure {
 /// What somebody who starts the server by hand wants to know: where to click.
 struct Told {
     public_url: String,
+    data_dir: PathBuf,
     development: bool,
     mailbox: bool,
 }
@@ -55,7 +54,12 @@ struct Told {
 impl Told {
     fn of(settings: &Settings) -> Self {
         let mailbox = settings.is_development() && settings.mail.smtp_url.is_none();
-        Self { public_url: settings.public_url().to_owned(), development: settings.is_development(), mailbox }
+        Self {
+            public_url: settings.public_url().to_owned(),
+            data_dir: settings.data_dir.clone(),
+            development: settings.is_development(),
+            mailbox,
+        }
     }
 
     fn print(&self, output: &Output, running: &Running) {
@@ -73,6 +77,6 @@ impl Told {
         if let Some(ops) = running.ops_addr {
             output.line(format!("  Metrics    http://{ops}/metrics"));
         }
-        output.line("");
+        output.line(format!("  Data       {}\n", self.data_dir.display()));
     }
 }

@@ -1,6 +1,22 @@
 //! The real program: what it prints, and its exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its stage has failed")]
 
+#[path = "tests/command.rs"]
+mod command;
+#[path = "tests/directory.rs"]
+mod directory;
+#[path = "tests/foreign_hashes.rs"]
+mod foreign_hashes;
+#[path = "tests/keys.rs"]
+mod keys;
+#[path = "tests/migrate.rs"]
+mod migrate;
+#[path = "tests/openapi.rs"]
+mod openapi;
+#[path = "tests/users.rs"]
+mod users;
+
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -100,6 +116,24 @@ fn wrong_usage_exits_with_2() {
         assert_eq!(keystead(dir.path(), &[], args).status.code(), Some(2), "{args:?}");
     }
     assert_eq!(keystead(dir.path(), &[], &["help", "users", "create"]).status.code(), Some(0));
+}
+
+/// The first account on a fresh machine: the data folder and its key are made on the way.
+#[test]
+fn an_account_is_created_without_any_configuration() {
+    let dir = TempDir::new().unwrap();
+    let args = ["users", "create", "--email", "Ada@Example.com", "--name", "Ada", "--roles", "admin", "--verified"];
+    let output = keystead(dir.path(), &[], &args);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let said = text(&output.stdout);
+    assert!(said.starts_with("Created ada@example.com (") && said.contains("), active.\nPassword: "), "{said}");
+
+    let listed = keystead(dir.path(), &[], &["users", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["items"][0]["roles"], serde_json::json!(["admin"]));
+
+    let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(["data", "data/dev-master-key", "data/keystead.db", "data/keyring.db"].map(mode), [0o700, 0o600, 0o600, 0o600]);
 }
 
 #[test]

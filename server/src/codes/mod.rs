@@ -11,7 +11,7 @@ mod secret;
 mod store;
 
 pub use secret::{LinkSecret, normalise_code};
-pub use store::{Issued, NewCode, STATEMENTS, Used, issue, link_is_open, newest_payload, purge_expired, use_code, use_link, void};
+pub use store::{Issued, NewCode, STATEMENTS, Used, issue, link_owner, purge_expired, use_code, use_link, void};
 
 /// What a code is for; a code for one purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::secret::{LinkSecret, hashes};
 use super::{CODE_ATTEMPTS, CODE_DIGITS, OPEN_CODES_MAX, Purpose};
 use crate::args;
-use crate::db::{Db, DbError, Row, Tx};
+use crate::db::{Db, DbError, Tx};
 use crate::ground::Ground;
 use crate::secret::{Purpose as KeyPurpose, RootKeys};
 use crate::time::Timestamp;
@@ -29,10 +29,8 @@ crate::statements! {
     /// Uses a link up: whoever gets the row has used it.
     USE_LINK = "UPDATE codes SET used_at = $3 WHERE secret_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3
         RETURNING id, subject, payload";
-    /// Whether a link is open.
-    PEEK_LINK = "SELECT id FROM codes WHERE secret_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3";
-    /// The payload of a person's newest open code.
-    NEWEST = "SELECT id, payload FROM codes WHERE subject = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 ORDER BY id DESC LIMIT 1";
+    /// Whose open link it is.
+    PEEK_LINK = "SELECT subject FROM codes WHERE secret_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3";
     /// Deletes what nobody can use any more.
     PURGE = "DELETE FROM codes WHERE expires_at < $1";
 }
@@ -100,6 +98,8 @@ impl NewCode {
 /// A code that was used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Used {
+    /// The code's row.
+    pub id: Uuid,
     /// Whose it was.
     pub subject: Uuid,
     /// What it carried.
@@ -126,14 +126,14 @@ pub async fn issue(tx: &mut Tx, code: &NewCode) -> Result<bool, DbError> {
     Ok(true)
 }
 
-/// Whether a link could be used now; looked at before work is spent on it.
-pub async fn link_is_open(db: &Db, roots: &RootKeys, purpose: Purpose, secret: &str, now: Timestamp) -> Result<bool, DbError> {
+/// Whose link could be used now; looked at before work is spent on it.
+pub async fn link_owner(db: &Db, roots: &RootKeys, purpose: Purpose, secret: &str, now: Timestamp) -> Result<Option<Uuid>, DbError> {
     for hash in hashes(roots, purpose, None, secret) {
-        if db.query_opt(PEEK_LINK, args![hash, purpose.as_str(), now]).await?.is_some() {
-            return Ok(true);
+        if let Some(row) = db.query_opt(PEEK_LINK, args![hash, purpose.as_str(), now]).await? {
+            return row.get(0).map(Some);
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Tries a short code; `None` when it is wrong, used, expired or out of tries, without saying which.
@@ -151,7 +151,7 @@ pub async fn use_code(
         let (id, stored): (Uuid, [u8; 32]) = (row.get(0)?, row.get(1)?);
         let right = hashes(roots, purpose, Some(id), typed).iter().any(|hash| bool::from(hash.ct_eq(&stored)));
         if right && tx.execute(USE_ONE, args![id, now]).await? == 1 {
-            return Ok(Some(Used { subject, payload: opened(roots, id, row.get(2)?)? }));
+            return Ok(Some(Used { id, subject, payload: opened(roots, id, row.get(2)?)? }));
         }
     }
     Ok(None)
@@ -161,22 +161,11 @@ pub async fn use_code(
 pub async fn use_link(tx: &mut Tx, roots: &RootKeys, purpose: Purpose, secret: &str, now: Timestamp) -> Result<Option<Used>, DbError> {
     for hash in hashes(roots, purpose, None, secret) {
         if let Some(row) = tx.query_opt(USE_LINK, args![hash, purpose.as_str(), now]).await? {
-            return Ok(Some(Used { subject: row.get(1)?, payload: opened(roots, row.get(0)?, row.get(2)?)? }));
+            let id = row.get(0)?;
+            return Ok(Some(Used { id, subject: row.get(1)?, payload: opened(roots, id, row.get(2)?)? }));
         }
     }
     Ok(None)
-}
-
-/// The payload of the newest open code of `subject`, so that a code sent again puts the same in force.
-pub async fn newest_payload(
-    tx: &mut Tx,
-    roots: &RootKeys,
-    purpose: Purpose,
-    subject: Uuid,
-    now: Timestamp,
-) -> Result<Option<Vec<u8>>, DbError> {
-    let read = |row: Row| opened(roots, row.get(0)?, row.get(1)?);
-    tx.query_opt(NEWEST, args![subject, purpose.as_str(), now]).await?.map_or(Ok(None), read)
 }
 
 /// Voids every open code of `subject`.

@@ -14,6 +14,7 @@ use super::fault::Fault;
 use super::urls::Store;
 use super::values::{Given, Values};
 use super::{Environment, Settings, TrustedProxies, keys, names, network, urls};
+use crate::secret::password::{Argon2Cost, is_bearable};
 
 /// Shortest secret accepted outside development, in bytes.
 const SHORTEST_SECRET: usize = 32;
@@ -130,6 +131,18 @@ impl Rules<'_> {
         if passwords.argon2_memory_kib < least {
             let problem = format!("is less than Argon2 needs for {} lanes", passwords.argon2_parallelism);
             self.refuse("passwords.argon2_memory_kib", problem, format!("use at least {least} (8 KiB per lane)"));
+        }
+        let cost = Argon2Cost {
+            memory_kib: passwords.argon2_memory_kib,
+            iterations: passwords.argon2_iterations,
+            parallelism: passwords.argon2_parallelism,
+        };
+        if !is_bearable(cost) {
+            self.refuse(
+                "passwords.argon2_memory_kib",
+                "asks for hashes that cost more than is ever verified",
+                "use at most 262144 KiB and 16 lanes, and no more than 1048576 KiB times iterations",
+            );
         }
     }
 

@@ -1,10 +1,10 @@
 //! URLs of other services. Most carry passwords, so nothing here repeats what it was given.
 
-use tokio_postgres::config::{Host, SslMode};
 use url::Url;
 
 use super::fault::{Wrong, wrong};
 use super::{network, parse};
+use crate::db::PostgresTarget;
 
 /// The origin under which people reach the server, without trailing slash.
 pub(super) fn public(text: &str) -> Result<String, Wrong> {
@@ -61,24 +61,7 @@ pub(super) enum Store {
     /// Path of the SQLite file as written, maybe relative.
     Sqlite(String),
     /// PostgreSQL.
-    Postgres(Postgres),
-}
-
-/// What the rules need to know of a PostgreSQL URL.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Postgres {
-    /// The URL in the form the driver takes. Secret.
-    pub url: String,
-    /// Every host is this machine or a socket of it.
-    pub is_loopback: bool,
-    /// The connection is refused when it cannot be encrypted.
-    pub requires_tls: bool,
-}
-
-impl std::fmt::Debug for Postgres {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Postgres").field("is_loopback", &self.is_loopback).field("requires_tls", &self.requires_tls).finish_non_exhaustive()
-    }
+    Postgres(PostgresTarget),
 }
 
 /// `sqlite://path` or `postgres://…`.
@@ -102,28 +85,11 @@ pub(super) fn database(text: &str) -> Result<Store, Wrong> {
     Ok(Store::Sqlite(path.to_owned()))
 }
 
-/// A PostgreSQL URL. `verify-ca` and `verify-full` become `require`: the driver knows only that word, and with it
-/// Keystead always verifies the certificate and the name.
-pub(super) fn postgres(text: &str) -> Result<Postgres, Wrong> {
+/// A PostgreSQL URL.
+pub(super) fn postgres(text: &str) -> Result<PostgresTarget, Wrong> {
     const MEND: &str =
         "use `postgres://user:password@host:5432/database?sslmode=require`; escape special characters of the password with %XX";
-    let Some(rest) = text.trim().strip_prefix("postgres://").or_else(|| text.trim().strip_prefix("postgresql://")) else {
-        return wrong("is not a PostgreSQL URL", MEND);
-    };
-    let url =
-        format!("postgres://{rest}").replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
-    // What the driver says could hold pieces of the URL; it is not shown.
-    let Ok(config) = url.parse::<tokio_postgres::Config>() else { return wrong("is not a usable PostgreSQL URL", MEND) };
-    if config.get_hosts().is_empty() {
-        return wrong("names no host", MEND);
-    }
-    let is_local = |host: &Host| match host {
-        Host::Tcp(name) => network::is_loopback(name),
-        #[cfg(unix)]
-        Host::Unix(_) => true,
-    };
-    let is_loopback = config.get_hosts().iter().all(is_local) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
-    Ok(Postgres { is_loopback, requires_tls: config.get_ssl_mode() == SslMode::Require, url })
+    PostgresTarget::parse(text).or_else(|error| wrong(error.to_string(), MEND))
 }
 
 /// What the rules need to know of a Redis URL.

@@ -18,6 +18,7 @@ mod postgres;
 mod session;
 mod sql;
 mod sqlite;
+mod target;
 mod tx;
 mod value;
 
@@ -28,6 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use error::DbError;
 pub use sql::Sql;
+pub use target::{PostgresTarget, TargetError};
 pub use tx::Tx;
 pub use value::{FromValue, Row, Value};
 
@@ -52,6 +54,8 @@ pub struct Db {
     store: Store,
 }
 
+/// What PostgreSQL has to wait for is boxed at this border: the futures of everything above stay small, and on SQLite
+/// nobody carries them along.
 #[derive(Clone)]
 enum Engine {
     Sqlite(Arc<Sqlite>),
@@ -112,7 +116,7 @@ impl Db {
     {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read(work).await,
-            Engine::Postgres(postgres) => postgres.read(&work).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(&work)).await,
         }
     }
 
@@ -125,7 +129,7 @@ impl Db {
     {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
-            Engine::Postgres(postgres) => postgres.write(&work).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.write(&work)).await,
         }
     }
 
@@ -133,7 +137,7 @@ impl Db {
     pub async fn query(&self, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
         let (rows, _) = match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| tx::sqlite_run(connection, sql.sqlite, &args)).await?,
-            Engine::Postgres(postgres) => postgres.read_one(sql.postgres, &args).await?,
+            Engine::Postgres(postgres) => Box::pin(postgres.read_one(sql.postgres, &args)).await?,
         };
         Ok(rows)
     }
@@ -148,7 +152,7 @@ impl Db {
     pub async fn write_one(&self, sql: Sql, args: Vec<Value>) -> Result<(Vec<Row>, u64), DbError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write_one(move |connection| tx::sqlite_run(connection, sql.sqlite, &args)).await,
-            Engine::Postgres(postgres) => postgres.write_one(sql.postgres, &args).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.write_one(sql.postgres, &args)).await,
         }
     }
 
@@ -156,7 +160,7 @@ impl Db {
     pub async fn prepare(&self, sql: Sql) -> Result<(), DbError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| Ok(connection.prepare(sql.sqlite).map(drop)?)).await,
-            Engine::Postgres(postgres) => postgres.prepare(sql.postgres).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.prepare(sql.postgres)).await,
         }
     }
 
@@ -172,6 +176,11 @@ impl Db {
             Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgresql",
         }
+    }
+
+    /// Whether the store is a file of this process, without a server that could be lost.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite(_))
     }
 
     /// How busy the connections are; on SQLite, the threads that own them.

@@ -8,13 +8,14 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, Recycling
 use futures_util::FutureExt;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PoolStatus;
 use super::error::DbError;
 use super::session::{STATEMENT_LIMIT, Session};
+use super::target::{is_local, take_root_certificate};
 use super::tx::{On, Tx, run_hooks};
 use super::value::{Row, Value};
 
@@ -37,7 +38,8 @@ impl Postgres {
     pub(super) fn new(url: &str, size: usize, wait: Duration, schema: Option<&'static str>) -> Result<Self, DbError> {
         let (url, root_certificate) = take_root_certificate(url);
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| DbError::Other(error.to_string()))?;
-        // A peer that vanished without a word is noticed within half a minute at rest, sooner at work.
+        // A server that vanished without a farewell (a failover, a firewall that forgot) is given up within half a
+        // minute; the system's own patience is a quarter of an hour.
         config.keepalives_idle(Duration::from_secs(15)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
         config.connect_timeout(wait).tcp_user_timeout(SILENCE);
         if config.get_application_name().is_none() {
@@ -203,40 +205,6 @@ async fn end(tx: &mut Tx, how: &'static str) -> Result<(), DbError> {
 fn back_off(attempt: u32) -> Duration {
     let spread = RandomState::new().hash_one(attempt) % 1000;
     Duration::from_micros((1000 + spread) << attempt.min(6))
-}
-
-/// Whether the server is on this machine, where the loopback needs no encryption.
-fn is_local(config: &Config) -> bool {
-    let local = |host: &Host| match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
-        Host::Unix(_) => true,
-    };
-    config.get_hosts().iter().all(local)
-}
-
-/// libpq's `sslrootcert`, which the driver does not know.
-fn take_root_certificate(url: &str) -> (String, Option<String>) {
-    let Ok(mut parsed) = url::Url::parse(url) else { return (url.to_owned(), None) };
-    let mut root = None;
-    let kept: Vec<(String, String)> = parsed
-        .query_pairs()
-        .filter(|(name, value)| {
-            let is_root = name == "sslrootcert";
-            if is_root {
-                root = Some(value.to_string());
-            }
-            !is_root
-        })
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
-    if root.is_none() {
-        return (url.to_owned(), None);
-    }
-    parsed.set_query(None);
-    if !kept.is_empty() {
-        parsed.query_pairs_mut().extend_pairs(kept);
-    }
-    (parsed.into(), root)
 }
 
 /// Encrypted, and the server's certificate and name verified, whatever weaker mode the URL names.

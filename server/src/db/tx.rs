@@ -60,7 +60,7 @@ impl Tx {
                 Err(DbError::Unavailable("the engine rolled the transaction back".to_owned()))
             }
             On::Sqlite(connection) => sqlite_run(connection, sql.sqlite, args),
-            On::Postgres(session) => session.run(sql.postgres, args).await,
+            On::Postgres(session) => Box::pin(session.run(sql.postgres, args)).await,
         };
         self.note(answer)
     }
@@ -69,7 +69,7 @@ impl Tx {
     pub(super) async fn batch(&mut self, sql: &str) -> Result<(), DbError> {
         let answer = match &mut self.on {
             On::Sqlite(connection) => connection.execute_batch(sql).map_err(DbError::from),
-            On::Postgres(session) => session.batch(sql).await,
+            On::Postgres(session) => Box::pin(session.batch(sql)).await,
         };
         self.note(answer)
     }

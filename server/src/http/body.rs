@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::{Body, Bytes};
@@ -11,6 +12,9 @@ use http_body_util::BodyExt;
 use super::visit::Visit;
 use crate::error::{Code, Problem};
 
+/// How long a body that is read into memory may take: a client that trickles it must not hold its place.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The body is longer than the gate allows on this path.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the request body is longer than allowed")]
@@ -19,7 +23,8 @@ pub struct BodyTooLarge;
 /// Reads a whole body into memory. Fails with `payload_too_large`, or with `invalid_request` when the client
 /// broke off.
 pub async fn read(body: Body) -> Result<Bytes, Problem> {
-    let collected = body.collect().await.map_err(|error| {
+    let collected = tokio::time::timeout(BODY_TIMEOUT, body.collect()).await.map_err(|_| Problem::new(Code::RequestTimeout))?;
+    let collected = collected.map_err(|error| {
         if chain(&error).any(|cause| cause.is::<BodyTooLarge>()) {
             return Problem::new(Code::PayloadTooLarge);
         }

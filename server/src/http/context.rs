@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;
 use http::request::Parts;
+use serde::{Deserialize, Serialize};
 
 use super::visit::Visit;
 use crate::error::{Code, Problem};
@@ -26,7 +27,7 @@ impl<S: Sync> FromRequestParts<S> for Now {
 }
 
 /// Where a request comes from, in the form that is sealed and kept with sessions and audit events.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Origin {
     /// The caller's address.
     pub ip: Option<IpAddr>,

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::body;
 use crate::error::{Code, Problem};
 
-/// A JSON body in, a JSON body out. Members that the type does not know are refused by name when it
+/// A JSON object in, a JSON body out. Members that the type does not know are refused by name when it
 /// says `#[serde(deny_unknown_fields)]`, which every request type does.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
@@ -34,7 +34,7 @@ pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Result<(T
     Ok((parse(&bytes)?, bytes))
 }
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out; `null` says the same.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -48,7 +48,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
         match (bytes.is_empty(), declared, json) {
             (true, _, _) => Ok(Self(None)),
             (false, true, false) => Err(Code::UnsupportedMediaType.into()),
-            (false, _, _) => parse(&bytes).map(|body| Self(Some(body))),
+            (false, _, _) => parse(&bytes).map(Self),
         }
     }
 }
@@ -70,6 +70,10 @@ pub fn json_bytes(bytes: impl Into<Body>) -> Response {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would take an array for a struct, member by member.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(Code::InvalidRequest).detail("The request body is an array; this needs a JSON object."));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     parsed.map_err(|error| {

@@ -138,6 +138,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// Nothing but the status.
+    pub fn summary(&self) -> Response {
+        (self.http_status(), Json(Summary { status: self.status })).into_response()
+    }
+
+    /// Every part.
+    pub fn detail(&self) -> Response {
+        (self.http_status(), Json(self)).into_response()
+    }
+
     /// 200 as long as the instance can serve, 503 when it cannot.
     pub fn http_status(&self) -> StatusCode {
         if self.status == Status::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
@@ -274,11 +284,18 @@ pub fn probes() -> Router<Health> {
     Router::new().route("/health/live", get(live)).route("/health/ready", get(ready))
 }
 
-async fn live() -> Json<Summary> {
+/// Is the process alive
+#[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "live", responses((status = 200, body = Summary)))]
+pub(crate) async fn live() -> Json<Summary> {
     Json(Summary { status: Status::Up })
 }
 
-async fn ready(State(health): State<Health>) -> Response {
+/// May this instance be sent requests
+///
+/// 503 while it starts, while it drains, and without its database.
+#[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready",
+    responses((status = 200, body = Summary), (status = 503, body = Summary)))]
+pub(crate) async fn ready(State(health): State<Health>) -> Response {
     if health.is_ready().await {
         Json(Summary { status: Status::Up }).into_response()
     } else {
@@ -287,11 +304,9 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn summary(State(health): State<Health>) -> Response {
-    let report = health.report().await;
-    (report.http_status(), Json(Summary { status: report.status })).into_response()
+    health.report().await.summary()
 }
 
 async fn detail(State(health): State<Health>) -> Response {
-    let report = health.report().await;
-    (report.http_status(), Json(report)).into_response()
+    health.report().await.detail()
 }

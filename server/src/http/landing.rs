@@ -9,11 +9,11 @@ use super::security_headers::PAGE_CSP;
 
 const PAGE: &str = include_str!("assets/landing.html");
 const STYLE: &str = include_str!("assets/landing.css");
-const MAILBOX: &str = "<li><a href=\"/dev/mailbox\">Mailbox</a> &mdash; mail that would have been sent</li>\n        ";
+const MAILBOX: &str = "<li><a href=\"/dev/mailbox\">Mailbox</a> <span>mail that would have been sent</span></li>\n        ";
 
-/// `GET /` and its style sheet. The mailbox is linked in development only.
-pub fn router(development: bool) -> Router {
-    let mailbox = if development { MAILBOX } else { "" };
+/// `GET /` and its style sheet. The mailbox is linked where there is one.
+pub fn router(mailbox: bool) -> Router {
+    let mailbox = if mailbox { MAILBOX } else { "" };
     let page = PAGE.replace("{{version}}", env!("CARGO_PKG_VERSION")).replace("{{mailbox}}", mailbox);
     Router::new().route("/", get(move || std::future::ready(html(page.clone())))).route("/landing.css", get(style))
 }

@@ -113,7 +113,9 @@ impl Limiter {
             return Ok(Some(headers));
         }
         metrics::counter!("keystead_limit_hits_total", "policy" => policy.name()).increment(1);
-        let problem = Problem::new(Code::RateLimited).retry_after(decision.retry_after);
+        let wait = in_words(decision.retry_after);
+        let problem =
+            Problem::new(Code::RateLimited).detail(format!("Too many requests. Try again in {wait}.")).retry_after(decision.retry_after);
         Err(headers.into_iter().fold(problem, |problem, (name, value)| problem.header(name, value)))
     }
 }
@@ -151,6 +153,13 @@ impl IntoIterator for LimitHeaders {
         let header = |name, text: &str| HeaderValue::from_str(text).ok().map(|value| (name, value));
         [header(RATELIMIT_POLICY, &self.policies), header(RATELIMIT, &self.states)].into_iter().flatten()
     }
+}
+
+/// "1 second", "42 seconds", "1 minute", "5 minutes"; never less than there is to wait.
+fn in_words(wait: std::time::Duration) -> String {
+    let seconds = seconds_up(wait).max(1);
+    let (count, unit) = if seconds < 60 { (seconds, "second") } else { (seconds.div_ceil(60), "minute") };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
 
 fn seconds_up(duration: std::time::Duration) -> u64 {

@@ -24,7 +24,7 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 200, default = 50, required = false)]
     pub limit: Option<u32>,
     /// `nextCursor` of the page before.
-    #[param(required = false)]
+    #[param(required = false, pattern = "^[A-Za-z0-9_-]{43}$")]
     pub cursor: Option<String>,
 }
 

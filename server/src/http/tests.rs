@@ -27,6 +27,8 @@ mod gate;
 mod health;
 #[path = "tests/limits.rs"]
 mod limits;
+#[path = "tests/lists.rs"]
+mod lists;
 #[path = "tests/pages.rs"]
 mod pages;
 #[path = "tests/server.rs"]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use lettre::message::Mailbox as Sender;
-use metrics::{counter, describe_counter};
+use metrics::counter;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
@@ -88,7 +88,6 @@ impl Mailer {
     }
 
     fn new(way: Way, from: &str, branding: Branding, clock: Clock) -> Result<Self, MailError> {
-        describe_counter!("keystead_mail_sent_total", "Deliveries of letters, by template and outcome (sent, retry, refused).");
         let from = from.parse().map_err(|_| MailError::From)?;
         Ok(Self(Arc::new(Inner { from, way, templates: Templates::new(branding)?, clock, last: AtomicI64::new(NEVER) })))
     }

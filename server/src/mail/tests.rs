@@ -7,7 +7,7 @@ mod mailbox;
 #[path = "tests/queue.rs"]
 mod queue;
 #[path = "tests/sink.rs"]
-mod sink;
+pub(crate) mod sink;
 #[path = "tests/smtp.rs"]
 mod smtp;
 

@@ -34,21 +34,18 @@ pub async fn change(
     let email = Email::parse(&person.email).map_err(Problem::internal)?;
     let address = ground.keyring.blind_index("email", email.as_str());
     let checked = check_password(app, address, current, now).await?;
-    let row = match checked.row {
-        Some(row) if checked.right && row.id == caller.user => row,
-        _ => {
-            let problem = refuse(app, &email, address, checked.user, origin, now, &checked.turn).await?;
-            return Err(problem.detail("The current password is not right."));
-        }
+    let right = checked.row.as_ref().filter(|row| checked.right && row.id == caller.user);
+    let (Some(row), Some(key)) = (right, &checked.key) else {
+        let problem = refuse(app, &email, address, &checked, origin, now).await?;
+        return Err(problem.detail("The current password is not right."));
     };
     let hash = ground.password_pool.hash(new).await?;
-    let key = ground.keyring.get(row.id).await?;
     let event = audit::Event::new(ground, audit::PASSWORD_CHANGED, now).actor(Actor::User(row.id)).target(Target::user(row.id)).origin(
         ground,
-        Some(&key),
+        Some(key),
         origin,
     );
-    let (this, user, session, old) = (app.clone(), caller.user, caller.session, row.password_hash.unwrap_or_default());
+    let (this, user, session, old) = (app.clone(), caller.user, caller.session, row.password_hash.clone().unwrap_or_default());
     ground
         .db
         .write(async move |tx| {

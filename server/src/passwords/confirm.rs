@@ -2,13 +2,14 @@
 
 use uuid::Uuid;
 
-use super::letters::Chosen;
+use super::letters::{Chosen, RESET_REQUESTED, Requested};
 use crate::accounts::{self, Email, Status, seal_job_role, seal_name, store::Confirmed};
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::codes::{self, Purpose};
 use crate::error::{Code, Problem};
 use crate::http::context::Origin;
+use crate::privacy::{self, Consent};
 use crate::secret::PersonKey;
 use crate::sessions::{self, SignIn};
 use crate::time::Timestamp;
@@ -41,6 +42,7 @@ pub async fn confirm(app: &App, email: &Email, code: &str, origin: &Origin, now:
     let verified = event(audit::EMAIL_VERIFIED, Target::user(row.id));
     let started = event(audit::SESSION_STARTED, Target::session(session.id())).detail("method", "email_code");
     let (user, code, new, sealing) = (row.id, code.to_owned(), session.clone(), key.clone());
+    let choose = Requested { email: email.as_str().to_owned(), origin: origin.clone() };
     let this = app.clone();
     let opened = ground
         .db
@@ -49,9 +51,17 @@ pub async fn confirm(app: &App, email: &Email, code: &str, origin: &Origin, now:
                 // Committed, so that the try is spent.
                 return Ok(false);
             };
-            let with = confirmed(&sealing, user, used.payload.as_deref())?;
+            let chosen = used.payload.map(|sealed| Chosen::open(&sealing, used.id, &sealed)).transpose()?;
+            let (with, consents) = chosen.map(|chosen| in_force(&this, &sealing, chosen)).unzip();
+            let with = with.unwrap_or_default();
             if !accounts::store::confirm(tx, user, &with, now).await? {
                 return Ok(false);
+            }
+            if let Some(consents) = consents {
+                privacy::replace(tx, user, &consents).await?;
+            }
+            if with.password_hash == Some(None) {
+                this.ground.jobs.enqueue(tx, RESET_REQUESTED, &choose, now).await?;
             }
             codes::void(tx, Purpose::VerifyEmail, user, now).await?;
             sessions::start(tx, &new).await?;
@@ -68,12 +78,20 @@ pub async fn confirm(app: &App, email: &Email, code: &str, origin: &Origin, now:
     app.sessions.signed_in(&session, &person, now)
 }
 
-fn confirmed(key: &PersonKey, user: Uuid, payload: Option<&[u8]>) -> Result<Confirmed, Problem> {
-    let Some(payload) = payload else { return Ok(Confirmed::default()) };
-    let chosen: Chosen = serde_json::from_slice(payload).map_err(Problem::internal)?;
-    Ok(Confirmed {
-        name: Some(seal_name(key, user, &chosen.name)),
-        job_role: chosen.role.map(|role| seal_job_role(key, user, &role)),
-        password_hash: Some(chosen.password_hash),
-    })
+/// What `chosen` puts in the place of what the first sign-up left.
+fn in_force(app: &App, key: &PersonKey, chosen: Chosen) -> (Confirmed, Vec<Consent>) {
+    let user = key.person();
+    match chosen {
+        Chosen::Nothing => (Confirmed { password_hash: Some(None), ..Confirmed::default() }, Vec::new()),
+        Chosen::Given { name, role, password_hash, accepted, origin, at } => {
+            let at = Timestamp::from_micros(at);
+            let consents = accepted.iter().map(|accepted| privacy::give(&app.ground, user, key, accepted, &origin, at)).collect();
+            let with = Confirmed {
+                password_hash: Some(Some(password_hash)),
+                name: Some(seal_name(key, user, &name)),
+                job_role: role.map(|role| seal_job_role(key, user, &role)),
+            };
+            (with, consents)
+        }
+    }
 }

@@ -60,6 +60,12 @@ pub async fn count_failure(tx: &mut Tx, address: [u8; 32], lockout: Lockout, now
     Ok((failures, locks))
 }
 
+/// Until when the address with this blind index is locked, if it is.
+pub async fn locked_until(ground: &Ground, address: [u8; 32], now: Timestamp) -> Result<Option<Timestamp>, DbError> {
+    let failures = store::find(&ground.db, address).await?;
+    Ok(failures.and_then(|failures| failures.locked_until).filter(|until| *until > now))
+}
+
 /// Takes a person's lock away before its time; false when there were no failures.
 pub async fn unlock(ground: &Ground, person: Uuid, by: By, now: Timestamp) -> Result<bool, DbError> {
     let event = audit::Event::new(ground, audit::LOGIN_UNLOCKED, now).actor(by.actor).target(Target::user(person));

@@ -1,19 +1,18 @@
 //! A sign-in by address and password.
 
-use std::sync::Arc;
-
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::letters::{ADDRESS_LOCKED, Requested};
 use super::lockout::{self, Failures};
 use super::store;
-use crate::accounts::{self, Email, PersonView, Status, UserRow};
+use crate::accounts::{self, Email, Status, UserRow};
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
+use crate::db::DbError;
 use crate::error::{Code, Problem};
 use crate::http::context::Origin;
-use crate::mail::{self, Letter};
-use crate::secret::{PersonKey, Verdict};
+use crate::secret::{PersonKey, SealError, Verdict};
 use crate::sessions::{self, SignIn};
 use crate::time::Timestamp;
 
@@ -35,10 +34,11 @@ async fn attempt(app: &App, email: &Email, password: &SecretString, origin: &Ori
     let ground = &app.ground;
     let address = ground.keyring.blind_index("email", email.as_str());
     let checked = check_password(app, address, password, now).await?;
-    let Some(row) = checked.row.filter(|_| checked.right) else {
-        return Err(refuse(app, email, address, checked.user, origin, now, &checked.turn).await?);
+    // Whoever was deleted is nobody, with the right password, too.
+    let right = checked.row.as_ref().filter(|row| checked.right && row.status != Status::Deleted);
+    let (Some(row), Some(key)) = (right, &checked.key) else {
+        return Err(refuse(app, email, address, &checked, origin, now).await?);
     };
-    let key = ground.keyring.get(row.id).await?;
     match row.status {
         Status::Active => {}
         Status::Pending if !ground.settings.accounts.require_verified_email => {}
@@ -47,9 +47,9 @@ async fn attempt(app: &App, email: &Email, password: &SecretString, origin: &Ori
         Status::Deleted => return Err(Code::InvalidCredentials.into()),
     }
     if checked.rehash {
-        rehash(app, &row, password).await;
+        rehash(app, row, password).await;
     }
-    open(app, &row, &key, address, checked.failures.is_some(), origin, now).await
+    open(app, row, key, address, checked.failures.is_some(), origin, now).await
 }
 
 /// What a password check found.
@@ -58,8 +58,8 @@ pub(super) struct Checked {
     pub turn: super::attempts::Turn,
     /// The person, if there is one.
     pub row: Option<UserRow>,
-    /// The person's id, if there is one.
-    pub user: Option<Uuid>,
+    /// The person's key.
+    pub key: Option<PersonKey>,
     /// Whether the password is theirs.
     pub right: bool,
     /// Whether its hash is of yesterday.
@@ -84,67 +84,60 @@ pub(super) async fn check_password(app: &App, address: [u8; 32], password: &Secr
     turn.known_failures(failures.map_or(0, |failures| failures.counting(lockout, now)));
     let row = accounts::store::find_by_email(&ground.db, address).await?;
     let stored = row.as_ref().and_then(|row| row.password_hash.clone());
-    let verdict = ground.password_pool.verify(password.clone(), stored).await?;
+    // The key is fetched while the password is hashed: nobody can measure whether that took a look-up.
+    let (verdict, key) = tokio::join!(ground.password_pool.verify(password.clone(), stored), person_key(app, row.as_ref()));
+    let (verdict, key) = (verdict?, key?);
     let (right, rehash) = match verdict {
         Verdict::Right { rehash } => (true, rehash),
         Verdict::Wrong => (false, false),
     };
-    Ok(Checked { turn, user: row.as_ref().map(|row| row.id), row, right, rehash, failures })
+    Ok(Checked { turn, row, key, right, rehash, failures })
 }
 
-/// Counts the failure, on record; mails the owner, if there is one, when it locks the address.
+/// The key of whoever `row` is; none when there is nobody, or they are being erased.
+async fn person_key(app: &App, row: Option<&UserRow>) -> Result<Option<PersonKey>, SealError> {
+    match app.ground.keyring.get(row.map_or(Uuid::nil(), |row| row.id)).await {
+        Ok(key) => Ok(Some(key)),
+        Err(SealError::Erased) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts the failure, on record; a job mails the owner, if there is one, when it locks the address.
 pub(super) async fn refuse(
     app: &App,
     email: &Email,
     address: [u8; 32],
-    user: Option<Uuid>,
+    checked: &Checked,
     origin: &Origin,
     now: Timestamp,
-    turn: &super::attempts::Turn,
 ) -> Result<Problem, Problem> {
-    let ground = app.ground.clone();
+    let ground = &app.ground;
     let lockout = ground.settings.lockout;
-    let person: Option<Arc<PersonView>> = match user {
-        Some(user) => app.people.view(user).await?,
-        None => None,
-    };
-    let key = match user {
-        Some(user) => Some(ground.keyring.get(user).await?),
-        None => None,
-    };
-    let target = user.map_or(Target::none("address"), Target::user);
+    let target = checked.row.as_ref().map_or(Target::none("address"), |row| Target::user(row.id));
     let event = |action| {
-        audit::Event::new(&ground, action, now).actor(Actor::Unknown).target(target).denied().origin(&ground, key.as_ref(), origin)
+        audit::Event::new(ground, action, now).actor(Actor::Unknown).target(target).denied().origin(ground, checked.key.as_ref(), origin)
     };
     let (failed, locked) = (event(audit::LOGIN_FAILED), event(audit::LOGIN_LOCKED));
-    let to = email.as_str().to_owned();
-    let app = app.clone();
-    let failures = app
-        .ground
-        .clone()
+    let (jobs, notice) = (ground.jobs.clone(), Requested { email: email.as_str().to_owned(), origin: origin.clone() });
+    let failures = ground
         .db
         .write(async move |tx| {
             let (failures, locks) = lockout::count_failure(tx, address, lockout, now).await?;
             audit::record(tx, &failed).await?;
             if locks {
                 audit::record(tx, &locked).await?;
-                if let Some(person) = person.as_ref().filter(|person| person.status == Status::Active) {
-                    let letter = Letter::AccountLocked {
-                        name: person.name.clone(),
-                        minutes: lockout.duration.as_secs().div_ceil(60),
-                        reset_url: app.link("forgot", None),
-                    };
-                    mail::post(tx, &app.ground.jobs, &to, letter, now).await?;
-                }
+                jobs.enqueue(tx, ADDRESS_LOCKED, &notice, now).await?;
             }
             Ok::<_, Problem>(failures)
         })
         .await?;
-    turn.known_failures(failures.counting(lockout, now));
+    checked.turn.known_failures(failures.counting(lockout, now));
     Ok(Code::InvalidCredentials.into())
 }
 
-/// Starts the session, on record, and forgets earlier failures.
+/// Starts the session, on record, and forgets earlier failures; unless the account was closed or its password
+/// changed while this password was checked, which ended every session but the one that was not there yet.
 async fn open(
     app: &App,
     row: &UserRow,
@@ -161,17 +154,24 @@ async fn open(
         .target(Target::session(new.id()))
         .detail("method", "password")
         .origin(ground, Some(key), origin);
-    let started = new.clone();
-    ground
+    let (started, checked) = (new.clone(), row.clone());
+    let opened = ground
         .db
         .write(async move |tx| {
+            if !accounts::store::hold(tx, &checked).await? {
+                return Ok(false);
+            }
             if failed_before {
                 store::clear(tx, address).await?;
             }
             sessions::start(tx, &started).await?;
-            audit::record(tx, &event).await
+            audit::record(tx, &event).await?;
+            Ok::<_, DbError>(true)
         })
         .await?;
+    if !opened {
+        return Err(Code::InvalidCredentials.into());
+    }
     let person = app.people.opened(row, key)?;
     app.sessions.signed_in(&new, &person, now)
 }

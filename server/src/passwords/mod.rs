@@ -7,9 +7,11 @@
 //!
 //! Owns the table `login_failures`. Writes people through `accounts`, sessions through `sessions`.
 
+mod applicant;
 pub mod attempts;
 mod change;
 mod confirm;
+mod create;
 mod letters;
 pub mod lockout;
 mod login;
@@ -20,7 +22,8 @@ mod signup;
 mod store;
 
 pub use attempts::Attempts;
+pub use create::{Credential, NewAccount, create};
 pub use letters::handlers;
-pub use lockout::unlock;
+pub use lockout::{locked_until, unlock};
 pub use routes::routes;
 pub use store::{STATEMENTS, purge as purge_failures};

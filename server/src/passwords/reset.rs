@@ -1,6 +1,6 @@
 //! A forgotten password is replaced through a mailed link.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{policy, store};
 use crate::accounts;
@@ -12,7 +12,6 @@ use crate::http::context::Origin;
 use crate::mail::{self, Letter};
 use crate::sessions::EndReason;
 use crate::time::Timestamp;
-use secrecy::ExposeSecret;
 
 fn used_up() -> Problem {
     Problem::new(Code::Gone).detail("This link was already used or has expired. Ask for a new one.")
@@ -21,46 +20,39 @@ fn used_up() -> Problem {
 /// Sets `password` for whoever the link `token` was mailed to; ends their sessions and takes a lock away.
 pub async fn reset(app: &App, token: &str, password: SecretString, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
     let ground = &app.ground;
-    let errors = policy::check(&ground.settings.passwords, "password", password.expose_secret(), &[]);
+    // A made-up token must cost neither a hash nor an estimate of the password.
+    let owner = codes::link_owner(&ground.db, &ground.roots, Purpose::ResetPassword, token, now).await?.ok_or_else(used_up)?;
+    let person = app.people.view(owner).await?.ok_or_else(used_up)?;
+    let errors = policy::check(&ground.settings.passwords, "password", password.expose_secret(), &[&person.email, &person.name]);
     if !errors.is_empty() {
         return Err(Problem { errors, ..Problem::new(Code::ValidationFailed) });
     }
-    // A made-up token must not cost a hash.
-    if !codes::link_is_open(&ground.db, &ground.roots, Purpose::ResetPassword, token, now).await? {
-        return Err(used_up());
-    }
     let hash = ground.password_pool.hash(password).await?;
-    let (this, token, origin) = (app.clone(), token.to_owned(), origin.clone());
-    let user = ground
+    let key = ground.keyring.get(owner).await?;
+    let event = audit::Event::new(ground, audit::PASSWORD_RESET, now).actor(Actor::User(owner)).target(Target::user(owner)).origin(
+        ground,
+        Some(&key),
+        origin,
+    );
+    let (this, token) = (app.clone(), token.to_owned());
+    let done = ground
         .db
         .write(async move |tx| {
-            let Some(used) = codes::use_link(tx, &this.ground.roots, Purpose::ResetPassword, &token, now).await? else {
-                return Ok(None);
-            };
-            let user = used.subject;
-            if !accounts::store::set_password(tx, user, &hash, now).await? {
-                return Ok(None);
+            if codes::use_link(tx, &this.ground.roots, Purpose::ResetPassword, &token, now).await?.is_none() {
+                return Ok(false);
             }
-            codes::void(tx, Purpose::ResetPassword, user, now).await?;
-            store::clear_of(tx, user).await?;
-            this.sessions.end_all(tx, user, EndReason::PasswordChanged, now).await?;
-            let event = audit::Event::new(&this.ground, audit::PASSWORD_RESET, now)
-                .actor(Actor::User(user))
-                .target(Target::user(user))
-                .origin(&this.ground, None, &origin);
+            if !accounts::store::set_password(tx, owner, &hash, now).await? {
+                return Ok(false);
+            }
+            codes::void(tx, Purpose::ResetPassword, owner, now).await?;
+            store::clear_of(tx, owner).await?;
+            this.sessions.end_all(tx, owner, EndReason::PasswordChanged, now).await?;
             audit::record(tx, &event).await?;
-            this.people.changed_on_commit(tx, user);
-            Ok::<_, Problem>(Some(user))
+            let letter = Letter::PasswordChanged { name: person.name.clone() };
+            mail::post(tx, &this.ground.jobs, &person.email, letter, now).await?;
+            this.people.changed_on_commit(tx, owner);
+            Ok::<_, Problem>(true)
         })
-        .await?
-        .ok_or_else(used_up)?;
-    notify(app, user, now).await
-}
-
-/// Tells the owner that the password is another one now.
-pub(super) async fn notify(app: &App, user: uuid::Uuid, now: Timestamp) -> Result<(), Problem> {
-    let Some(person) = app.people.view(user).await? else { return Ok(()) };
-    let (jobs, letter) = (app.ground.jobs.clone(), Letter::PasswordChanged { name: person.name.clone() });
-    app.ground.db.write(async move |tx| mail::post(tx, &jobs, &person.email, letter.clone(), now).await.map(|_| ())).await?;
-    Ok(())
+        .await?;
+    if done { Ok(()) } else { Err(used_up()) }
 }

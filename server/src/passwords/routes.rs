@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::applicant::{Applicant, Typed};
 use super::letters::{CODE_REQUESTED, RESET_REQUESTED, Requested};
 use super::policy;
 use super::signup::{SignUp, SignedUp, sign_up};
-use crate::accounts::{Email, check_name, check_role};
+use crate::accounts::{Email, check_email};
 use crate::app::App;
 use crate::codes::normalise_code;
 use crate::error::{Code, FieldError, Problem, ProblemBody};
@@ -47,9 +48,7 @@ fn refused(errors: Vec<FieldError>) -> Problem {
 }
 
 fn email(typed: &str, errors: &mut Vec<FieldError>) -> Option<Email> {
-    Email::parse(typed)
-        .map_err(|error| errors.push(FieldError { field: "email".into(), code: error.code(), message: error.to_string().into() }))
-        .ok()
+    check_email(typed).map_err(|fault| errors.push(fault)).ok()
 }
 
 /// Refuses a password that is missing or longer than any that can have been set, before it is hashed.
@@ -68,15 +67,15 @@ fn given(field: &'static str, password: &SecretString, errors: &mut Vec<FieldErr
 struct SignupRequest {
     /// The address; normalised to lower case.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The name.
     #[serde(default)]
-    #[schema(required = true, max_length = 200, example = "Ada Lovelace")]
+    #[schema(required = true, min_length = 1, max_length = 200, example = "Ada Lovelace")]
     name: String,
     /// At least 8 characters with an upper-case letter, a lower-case letter and a digit, and not easy to guess.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password, example = "correct-Horse-7-battery")]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024, example = "correct-Horse-7-battery")]
     password: SecretString,
     /// Free text: what the person does.
     #[serde(default)]
@@ -94,11 +93,8 @@ impl SignupRequest {
     fn check(self, app: &App) -> Result<(SignUp, Transport), Problem> {
         let settings = &app.ground.settings;
         let mut errors = Vec::new();
-        let email = email(&self.email, &mut errors);
-        let name = check_name(&self.name).map_err(|fault| errors.push(fault)).ok();
-        let about: Vec<&str> = [self.email.as_str(), self.name.as_str()].into_iter().filter(|word| word.len() <= 256).collect();
-        errors.extend(policy::check(&settings.passwords, "password", self.password.expose_secret(), &about));
-        let role = check_role(self.role.as_deref().unwrap_or("")).map_err(|fault| errors.push(fault)).ok();
+        let typed = Typed { email: &self.email, name: &self.name, role: self.role.as_deref(), password: Some(&self.password) };
+        let who = Applicant::check(&settings.passwords, &typed, &mut errors);
         if self.accepted_policies.len() > ACCEPTED_MAX {
             let message = format!("Accept at most {ACCEPTED_MAX} policies at once.");
             errors.push(FieldError { field: "acceptedPolicies".into(), code: "too_many", message: message.into() });
@@ -108,9 +104,9 @@ impl SignupRequest {
                 errors.push(fault);
             }
         }
-        match (email, name, role) {
-            (Some(email), Some(name), Some(role)) if errors.is_empty() => {
-                Ok((SignUp { email, name, role, password: self.password, accepted: self.accepted_policies }, self.transport))
+        match who {
+            Some(who) if errors.is_empty() => {
+                Ok((SignUp { who, password: self.password, accepted: self.accepted_policies }, self.transport))
             }
             _ => Err(refused(errors)),
         }
@@ -152,7 +148,7 @@ enum SignupAnswer {
     Pending(UserAnswer),
 }
 
-/// Sign up (the same as `/api/v1/auth/signup`)
+/// Sign up, under its other name
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "signing in", operation_id = "register", request_body = SignupRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -172,11 +168,11 @@ async fn register(
 struct VerifyEmailRequest {
     /// The address it was mailed to.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, format = "email", max_length = 254)]
     email: String,
     /// Six digits.
     #[serde(default)]
-    #[schema(required = true, example = "123456")]
+    #[schema(required = true, pattern = "^[0-9]{6}$", example = "123456")]
     code: String,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -211,7 +207,7 @@ async fn verify_email(
 struct EmailRequest {
     /// The address.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
 }
 
@@ -220,13 +216,20 @@ struct EmailRequest {
 struct Accepted {}
 
 /// The same answer for every address: a job looks whether there is anything to send.
-async fn enqueue(app: &App, visit: &Visit, typed: &str, policy: Policy, kind: Kind) -> Result<(StatusCode, Json<Accepted>), Problem> {
+async fn enqueue(
+    app: &App,
+    visit: &Visit,
+    origin: Origin,
+    typed: &str,
+    policy: Policy,
+    kind: Kind,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let mut errors = Vec::new();
     let Some(email) = email(typed, &mut errors) else { return Err(refused(errors)) };
     let index = app.ground.keyring.blind_index("email", email.as_str());
     // Per address, too, whether or not somebody has it.
     take(app, visit, policy, &index).await?;
-    let (jobs, now, payload) = (app.ground.jobs.clone(), visit.now(), Requested { email: email.as_str().to_owned() });
+    let (jobs, now, payload) = (app.ground.jobs.clone(), visit.now(), Requested { email: email.as_str().to_owned(), origin });
     app.ground.db.write(async move |tx| jobs.enqueue(tx, kind, &payload, now).await.map(|_| ())).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
@@ -237,9 +240,10 @@ async fn enqueue(app: &App, visit: &Visit, typed: &str, policy: Policy, kind: Ki
 async fn resend(
     State(app): State<App>,
     visitor: Visitor<ResendLimit>,
+    origin: Origin,
     Json(request): Json<EmailRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    enqueue(&app, &visitor.visit, &request.email, Policy::VerifyResend, CODE_REQUESTED).await
+    enqueue(&app, &visitor.visit, origin, &request.email, Policy::VerifyResend, CODE_REQUESTED).await
 }
 
 /// A sign-in.
@@ -248,11 +252,11 @@ async fn resend(
 struct LoginRequest {
     /// The address.
     #[serde(default)]
-    #[schema(required = true, example = "ada@example.com")]
+    #[schema(required = true, format = "email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The password.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 1, max_length = 1024)]
     password: SecretString,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -287,9 +291,10 @@ async fn login(
 async fn forgot(
     State(app): State<App>,
     visitor: Visitor<ForgotLimit>,
+    origin: Origin,
     Json(request): Json<EmailRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    enqueue(&app, &visitor.visit, &request.email, Policy::PasswordForgot, RESET_REQUESTED).await
+    enqueue(&app, &visitor.visit, origin, &request.email, Policy::PasswordForgot, RESET_REQUESTED).await
 }
 
 /// A reset.
@@ -298,11 +303,11 @@ async fn forgot(
 struct ResetRequest {
     /// From the mailed link.
     #[serde(default)]
-    #[schema(required = true)]
+    #[schema(required = true, min_length = 1)]
     token: String,
     /// The new password.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024)]
     password: SecretString,
 }
 
@@ -333,11 +338,11 @@ async fn reset(
 struct ChangeRequest {
     /// The password as it is.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 1, max_length = 1024)]
     current_password: SecretString,
     /// The password as it will be.
     #[serde(default)]
-    #[schema(required = true, value_type = String, format = Password)]
+    #[schema(required = true, value_type = String, format = Password, min_length = 8, max_length = 1024)]
     new_password: SecretString,
 }
 

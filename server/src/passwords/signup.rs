@@ -1,13 +1,15 @@
 //! Somebody signs up: the same answer, in the same time, whether or not the address is taken.
 //!
-//! What is done for a new address and for a taken one is alike: a hash, a key in the keyring, one
-//! transaction. What differs (which mail goes out) is decided afterwards by a job ([`super::letters`]).
+//! What is done for a new address and for a taken one is alike, statement by statement: a hash, a key in the
+//! keyring, one transaction with a row, a code, a job and an event. What differs (which mail goes out) is
+//! decided afterwards by a job ([`super::letters`]).
 
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::applicant::Applicant;
 use super::letters::{SIGNED_UP_AGAIN, SignedUpAgain};
-use crate::accounts::{self, Email, NewUser, PersonView, Status, UserBody, UserRow};
+use crate::accounts::{self, NewUser, PersonView, Status, UserBody, UserRow};
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::codes::{self, NewCode, Purpose};
@@ -21,12 +23,8 @@ use crate::time::Timestamp;
 
 /// A checked sign-up.
 pub struct SignUp {
-    /// The address.
-    pub email: Email,
-    /// The name.
-    pub name: String,
-    /// The job role.
-    pub role: Option<String>,
+    /// Who wants the account.
+    pub who: Applicant,
     /// Good enough by the policy.
     pub password: SecretString,
     /// Policies accepted with it.
@@ -48,7 +46,7 @@ pub async fn sign_up(app: &App, request: SignUp, origin: &Origin, now: Timestamp
     let hash = ground.password_pool.hash(request.password.clone()).await?;
     let id = ground.random.uuid(now);
     let key = ground.keyring.create(id).await?;
-    let new = new_user(app, id, &key, &request, Some(hash), if verify { Status::Pending } else { Status::Active }, now);
+    let new = request.who.row(app, id, &key, Some(hash), if verify { Status::Pending } else { Status::Active }, now);
     let view = PersonView::open(&UserRow::from(&new), &key)?;
     if verify {
         pending(app, &request, new, &key, origin, now).await?;
@@ -57,58 +55,43 @@ pub async fn sign_up(app: &App, request: SignUp, origin: &Origin, now: Timestamp
     at_once(app, &request, new, &key, origin, now).await.map(|signed_in| SignedUp::SignedIn(Box::new(signed_in)))
 }
 
-/// The row of a new person, sealed.
-pub(super) fn new_user(
-    app: &App,
-    id: Uuid,
-    key: &PersonKey,
-    request: &SignUp,
-    password_hash: Option<String>,
-    status: Status,
-    now: Timestamp,
-) -> NewUser {
-    let mut new = NewUser {
-        id,
-        email_index: app.ground.keyring.blind_index("email", request.email.as_str()),
-        email: Vec::new(),
-        name: Vec::new(),
-        job_role: None,
-        status,
-        roles: vec!["user".to_owned()],
-        email_verified_at: None,
-        password_hash,
-        created_at: now,
-    };
-    accounts::seal_new(&mut new, key, &request.email, &request.name, request.role.as_deref());
-    new
-}
-
 async fn pending(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
     let ground = &app.ground;
     let ttl = ground.settings.passwords.verify_ttl;
     let issued = NewCode::digits(ground, ground.random.uuid(now), Purpose::VerifyEmail, new.id, None, now, now.plus(ttl));
-    let letter = Letter::VerifyEmail { name: request.name.clone(), code: issued.secret, minutes: ttl.as_secs() / 60 };
+    let letter = Letter::VerifyEmail { name: request.who.name.clone(), code: issued.secret, minutes: ttl.as_secs() / 60 };
     let again = SignedUpAgain {
-        email: request.email.as_str().to_owned(),
-        name: request.name.clone(),
-        role: request.role.clone(),
+        email: request.who.email.as_str().to_owned(),
+        name: request.who.name.clone(),
+        role: request.who.role.clone(),
         password_hash: new.password_hash.clone().unwrap_or_default(),
+        accepted: request.accepted.clone(),
+        origin: origin.clone(),
         unused_key: new.id,
     };
+    let refused = audit::Event::new(ground, audit::USER_REGISTERED, now)
+        .actor(Actor::Unknown)
+        .target(Target::none("address"))
+        .denied()
+        .origin(ground, None, origin);
     let event = registered(app, new.id, key, origin, now);
     let consents = consents(app, request, new.id, key, origin, now);
-    let (jobs, code, to) = (ground.jobs.clone(), issued.code, request.email.as_str().to_owned());
+    let (jobs, code, to) = (ground.jobs.clone(), issued.code, request.who.email.as_str().to_owned());
     ground
         .db
         .write(async move |tx| {
-            if !accounts::store::insert(tx, &new).await? {
-                jobs.enqueue(tx, SIGNED_UP_AGAIN, &again, now).await?;
-                return Ok(());
-            }
+            let new = accounts::store::insert(tx, &new).await?;
+            // On a taken address this is the code of nobody, never told to anyone and purged like every other.
             codes::issue(tx, &code).await?;
-            mail::post(tx, &jobs, &to, letter.clone(), now).await?;
-            privacy::write(tx, &consents).await?;
-            audit::record(tx, &event).await?;
+            if new {
+                mail::post(tx, &jobs, &to, letter.clone(), now).await?;
+                privacy::write(tx, &consents).await?;
+                audit::record(tx, &event).await?;
+            } else {
+                jobs.enqueue(tx, SIGNED_UP_AGAIN, &again, now).await?;
+                privacy::pretend(tx, &consents).await?;
+                audit::record(tx, &refused).await?;
+            }
             Ok::<_, Problem>(())
         })
         .await
@@ -119,6 +102,11 @@ async fn at_once(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, ori
     let row = UserRow::from(&new);
     let session = app.sessions.prepare(new.id, key, origin, now);
     let event = registered(app, new.id, key, origin, now);
+    let began = audit::Event::new(ground, audit::SESSION_STARTED, now)
+        .actor(Actor::User(new.id))
+        .target(Target::session(session.id()))
+        .detail("method", "sign_up")
+        .origin(ground, Some(key), origin);
     let consents = consents(app, request, new.id, key, origin, now);
     let started = session.clone();
     let inserted = ground
@@ -130,6 +118,7 @@ async fn at_once(app: &App, request: &SignUp, new: NewUser, key: &PersonKey, ori
             privacy::write(tx, &consents).await?;
             sessions::start(tx, &started).await?;
             audit::record(tx, &event).await?;
+            audit::record(tx, &began).await?;
             Ok::<_, Problem>(true)
         })
         .await?;

@@ -64,6 +64,20 @@ pub fn missing(settings: &Settings, given: &[Consent]) -> Vec<Acceptance> {
     open.map(|(policy, version)| Acceptance { policy: policy.clone(), version: version.clone() }).collect()
 }
 
+/// Puts `consents` in the place of all that `user` has given: another person may have given those.
+pub async fn replace(tx: &mut Tx, user: Uuid, consents: &[Consent]) -> Result<(), DbError> {
+    store::clear(tx, user).await?;
+    write(tx, consents).await
+}
+
+/// As many statements as [`write`], and nothing written: for whom there is nobody to write it for.
+pub async fn pretend(tx: &mut Tx, consents: &[Consent]) -> Result<(), DbError> {
+    for consent in consents {
+        store::find(tx, consent.user, &consent.policy, &consent.version).await?;
+    }
+    Ok(())
+}
+
 /// Writes `consents` into the caller's transaction; one given before stays as it was.
 pub async fn write(tx: &mut Tx, consents: &[Consent]) -> Result<(), DbError> {
     for consent in consents {

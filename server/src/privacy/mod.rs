@@ -6,7 +6,7 @@ mod consents;
 mod routes;
 mod store;
 
-pub use consents::{Acceptance, check_acceptance, give, missing, write};
+pub use consents::{Acceptance, check_acceptance, give, missing, pretend, replace, write};
 pub use routes::routes;
 pub use store::Consent;
 pub use store::STATEMENTS;

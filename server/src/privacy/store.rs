@@ -12,6 +12,8 @@ crate::statements! {
         ON CONFLICT (user_id, policy, version) DO NOTHING";
     /// A page of a person's consents, newest first.
     LIST = "SELECT id, user_id, policy, version, accepted_at, ip FROM consents WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    /// Forgets a person's consents.
+    CLEAR = "DELETE FROM consents WHERE user_id = $1";
     /// One consent.
     FIND = "SELECT id, user_id, policy, version, accepted_at, ip FROM consents WHERE user_id = $1 AND policy = $2 AND version = $3";
 }
@@ -41,6 +43,11 @@ fn consent(row: &Row) -> Result<Consent, DbError> {
 pub async fn insert(tx: &mut Tx, new: &Consent) -> Result<bool, DbError> {
     let args = args![new.id, new.user, new.policy.clone(), new.version.clone(), new.accepted_at, new.ip.clone()];
     Ok(tx.execute(INSERT, args).await? == 1)
+}
+
+/// Forgets every consent of a person.
+pub async fn clear(tx: &mut Tx, user: Uuid) -> Result<(), DbError> {
+    tx.execute(CLEAR, args![user]).await.map(|_| ())
 }
 
 /// Up to `rows` consents older than `before`, newest first.

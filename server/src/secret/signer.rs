@@ -10,12 +10,12 @@ use std::time::Duration;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::signing_key::{self, NewKey, SigningKey};
+use super::signing_key::{self, KeyState, NewKey, PublishedKey, SigningKey};
 use super::signing_keys_store as sql;
 use super::token::{self, TokenError, Unverified};
 use super::{Random, RootKeys, SealError};
 use crate::args;
-use crate::db::{Db, DbError, Row};
+use crate::db::{Db, DbError, Row, Tx};
 use crate::time::{Clock, Timestamp};
 
 /// How long a new key is published before it signs. Clients and proxies may keep the key set for
@@ -37,6 +37,19 @@ struct Inner {
     clock: Clock,
     access_ttl: Duration,
     keys: RwLock<Arc<Keys>>,
+}
+
+/// A key pair that is about to be published; see [`Signer::publish`].
+pub struct NextKey {
+    key: NewKey,
+    at: Timestamp,
+}
+
+impl NextKey {
+    /// The kid it will have.
+    pub fn kid(&self) -> &str {
+        &self.key.kid
+    }
 }
 
 /// The published keys, oldest first.
@@ -63,9 +76,19 @@ impl Signer {
     pub fn sign(&self, typ: &'static str, claims: &impl serde::Serialize) -> Result<String, TokenError> {
         let now = self.0.clock.now();
         let keys = self.keys();
-        // Every instance picks the same: the newest that is active, by kid when two are equally new.
-        let key = keys.iter().rev().find(|key| key.can_sign(now)).ok_or(TokenError::Invalid)?;
-        token::sign(key, typ, claims)
+        token::sign(signing(&keys, now).ok_or(TokenError::Invalid)?, typ, claims)
+    }
+
+    /// The published keys for operators, oldest first.
+    pub fn published(&self) -> Vec<PublishedKey> {
+        let (now, keys) = (self.0.clock.now(), self.keys());
+        let signing = signing(&keys, now).map(|key| key.kid.as_str());
+        let state = |key: &SigningKey| match () {
+            () if Some(key.kid.as_str()) == signing => KeyState::Signing,
+            () if key.active_from > now => KeyState::Coming,
+            () => KeyState::Retired,
+        };
+        keys.iter().filter(|key| key.is_published(now)).map(|key| key.describe(state(key))).collect()
     }
 
     /// Checks `typ`, `alg`, `kid`, the signature, `iss`, `exp`, `nbf` and `iat` at `now` and returns
@@ -93,27 +116,39 @@ impl Signer {
     /// # Errors
     /// [`SealError::Db`], with [`DbError::Unique`] when another instance rotated at the same microsecond.
     pub async fn rotate(&self) -> Result<String, SealError> {
-        let now = self.0.clock.now();
-        let tail = self.0.access_ttl + EXPIRY_LEEWAY;
-        let key = self.new_key()?;
-        let kid = key.kid.clone();
-        self.0
-            .db
-            .write(async move |tx| {
-                tx.execute(sql::PRUNE, args![now]).await?;
-                let newest = tx.query_opt(sql::NEWEST, args![]).await?.map_or(Ok(None), |row| row.get::<Option<Timestamp>>(0))?;
-                // Later than every key that is already announced, so that the order of rotations is the order of keys.
-                let after = newest.unwrap_or_default().plus(Duration::from_micros(1));
-                let active_from = now.plus(PUBLISH_AHEAD).max(after);
-                if tx.execute(sql::ADD, new_row(&key, now, active_from)).await? != 1 {
-                    return Err(DbError::Unique("signing_keys.active_from".into()));
-                }
-                tx.execute(sql::RETIRE, args![active_from, active_from.plus(tail), key.kid.clone()]).await?;
-                Ok::<_, DbError>(())
-            })
-            .await?;
+        let next = self.next_key()?;
+        let (this, kid) = (self.clone(), next.kid().to_owned());
+        self.0.db.write(async move |tx| this.publish(tx, &next).await).await?;
         self.reload().await?;
         Ok(kid)
+    }
+
+    /// Makes the key pair of a rotation whose transaction is the caller's: [`Signer::publish`] it there, beside
+    /// what else belongs to it, and [`Signer::reload`] afterwards.
+    ///
+    /// # Errors
+    /// [`SealError::Altered`] when the random seed makes no key, which does not happen.
+    pub fn next_key(&self) -> Result<NextKey, SealError> {
+        Ok(NextKey { key: self.new_key()?, at: self.0.clock.now() })
+    }
+
+    /// Publishes `next` and retires what it replaces, in the main database's transaction `tx`.
+    ///
+    /// # Errors
+    /// [`DbError::Unique`] when another instance rotated at the same microsecond.
+    pub async fn publish(&self, tx: &mut Tx, next: &NextKey) -> Result<(), DbError> {
+        let NextKey { key, at } = next;
+        let tail = self.0.access_ttl + EXPIRY_LEEWAY;
+        tx.execute(sql::PRUNE, args![*at]).await?;
+        let newest = tx.query_opt(sql::NEWEST, args![]).await?.map_or(Ok(None), |row| row.get::<Option<Timestamp>>(0))?;
+        // Later than every key that is already announced, so that the order of rotations is the order of keys.
+        let after = newest.unwrap_or_default().plus(Duration::from_micros(1));
+        let active_from = at.plus(PUBLISH_AHEAD).max(after);
+        if tx.execute(sql::ADD, new_row(key, *at, active_from)).await? != 1 {
+            return Err(DbError::Unique("signing_keys.active_from".into()));
+        }
+        tx.execute(sql::RETIRE, args![active_from, active_from.plus(tail), key.kid.clone()]).await?;
+        Ok(())
     }
 
     /// Reads the keys again (another instance or the command line rotated); cheap; called on a timer
@@ -159,7 +194,7 @@ impl Signer {
     /// is to sign, and the key still verifies.
     fn load(&self, row: &Row, now: Timestamp, failure: &mut Option<SealError>) -> Result<SigningKey, SealError> {
         let retired_at: Option<Timestamp> = row.get(4)?;
-        let mut key = SigningKey::published(row.get(0)?, row.get(1)?, row.get(3)?, row.get(5)?)?;
+        let mut key = SigningKey::published(row.get(0)?, row.get(1)?, row.get(6)?, row.get(3)?, row.get(5)?)?;
         if let Err(error) = key.unseal(&self.0.roots, &row.get::<Vec<u8>>(2)?)
             && retired_at.is_none_or(|at| at > now)
         {
@@ -190,6 +225,11 @@ impl Signer {
     fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.0.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The key that signs: every instance picks the same, the newest that is active, by kid when two are equally new.
+fn signing(keys: &Keys, now: Timestamp) -> Option<&Arc<SigningKey>> {
+    keys.iter().rev().find(|key| key.can_sign(now))
 }
 
 fn new_row(key: &NewKey, now: Timestamp, active_from: Timestamp) -> Vec<crate::db::Value> {

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -11,9 +12,40 @@ use super::roots::{Purpose, RootKeys};
 use super::seal::{SealError, framed};
 use crate::time::Timestamp;
 
+/// What a published key is there for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Published ahead, so that every verifier knows it before its first token.
+    Coming,
+    /// Signs new tokens.
+    Signing,
+    /// Only verifies what it signed, until that has expired.
+    Retired,
+}
+
+/// A published key as operators see it; nothing of it is secret.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedKey {
+    /// Its RFC 7638 thumbprint.
+    pub kid: String,
+    /// JWS algorithm (RFC 8037).
+    pub algorithm: &'static str,
+    /// What it is there for.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it begins, or began, to sign.
+    pub signs_from: Timestamp,
+    /// When it is withdrawn; unknown until it is retired.
+    pub published_until: Option<Timestamp>,
+}
+
 /// A published key; it can sign when its private half could be opened.
 pub(super) struct SigningKey {
     pub(super) kid: String,
+    created_at: Timestamp,
     pub(super) active_from: Timestamp,
     pub(super) expires_at: Option<Timestamp>,
     public: Vec<u8>,
@@ -44,11 +76,12 @@ impl SigningKey {
     pub(super) fn published(
         kid: String,
         public: Vec<u8>,
+        created_at: Timestamp,
         active_from: Timestamp,
         expires_at: Option<Timestamp>,
     ) -> Result<Self, SealError> {
         let verifier = ParsedPublicKey::new(&ED25519, &public).map_err(|_| SealError::Altered)?;
-        Ok(Self { kid, active_from, expires_at, public, verifier, pair: None })
+        Ok(Self { kid, created_at, active_from, expires_at, public, verifier, pair: None })
     }
 
     /// Adds the private half. It must belong to the public one.
@@ -76,6 +109,19 @@ impl SigningKey {
 
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verifier.verify_sig(message, signature).is_ok()
+    }
+
+    /// For operators.
+    pub(super) fn describe(&self, state: KeyState) -> PublishedKey {
+        PublishedKey {
+            kid: self.kid.clone(),
+            algorithm: "EdDSA",
+            state,
+            created_at: self.created_at,
+            // The first key of an installation is active since ever.
+            signs_from: self.active_from.max(self.created_at),
+            published_until: self.expires_at,
+        }
     }
 
     /// RFC 7517, with the key type of RFC 8037.

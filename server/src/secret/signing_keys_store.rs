@@ -2,7 +2,7 @@
 
 crate::statements! {
     /// Every key whose tokens may still be valid.
-    PUBLISHED = "select kid, public_key, private_key, active_from, retired_at, expires_at from signing_keys \
+    PUBLISHED = "select kid, public_key, private_key, active_from, retired_at, expires_at, created_at from signing_keys \
         where expires_at is null or expires_at > $1";
     /// A new key; nothing when another one becomes active at the same microsecond.
     ADD = "insert into signing_keys (kid, algorithm, public_key, private_key, created_at, active_from) values ($1, 'EdDSA', $2, $3, $4, $5) \

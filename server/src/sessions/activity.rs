@@ -28,9 +28,17 @@ const SEEN_MAX: u64 = 100_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Note {
-    user: Option<Uuid>,
+    user: Uuid,
     at: Timestamp,
     generation: i64,
+}
+
+impl Note {
+    /// The newest of both; one session has one user.
+    fn join(&mut self, other: Self) {
+        self.at = self.at.max(other.at);
+        self.generation = self.generation.max(other.generation);
+    }
 }
 
 /// The list; clones share it.
@@ -57,10 +65,8 @@ impl Activity {
         }
         verified.touched.store(now.as_micros(), Ordering::Relaxed);
         let mut notes = self.0.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let note = notes.entry(verified.session).or_insert(Note { user: None, at: now, generation: 0 });
-        note.user = Some(verified.user);
-        note.at = note.at.max(now);
-        note.generation = note.generation.max(verified.generation);
+        let note = Note { user: verified.user, at: now, generation: verified.generation };
+        notes.entry(verified.session).or_insert(note).join(note);
     }
 
     /// Notes that a token of `generation` was presented for the first time.
@@ -89,7 +95,7 @@ impl Activity {
             if let Err(error) = self.write(batch).await {
                 let mut list = self.0.notes.lock().unwrap_or_else(PoisonError::into_inner);
                 for (session, note) in &notes[index * BATCH..] {
-                    list.entry(*session).or_insert(*note);
+                    list.entry(*session).or_insert(*note).join(*note);
                 }
                 return Err(error);
             }
@@ -102,10 +108,8 @@ impl Activity {
         let sessions: Vec<_> = batch.iter().map(|(id, note)| (*id, note.at, note.at.plus(idle), note.generation)).collect();
         let mut people = HashMap::new();
         for (_, note) in batch {
-            if let Some(user) = note.user {
-                let at = people.entry(user).or_insert(note.at);
-                *at = note.at.max(*at);
-            }
+            let at = people.entry(note.user).or_insert(note.at);
+            *at = note.at.max(*at);
         }
         let people: Vec<(Uuid, Timestamp)> = people.into_iter().collect();
         self.0

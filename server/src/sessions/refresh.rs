@@ -79,6 +79,9 @@ impl Sessions {
 
     /// Why the UPDATE found no row: the session to answer with again, or the refusal.
     async fn explain(&self, token: &RefreshToken, origin: &Origin, now: Timestamp) -> Result<Session, RefreshError> {
+        // The row may lag behind what instances have seen, so they are asked, and before the row is read: whoever
+        // used the successor was answered first, and that answer moved `rotated_at`.
+        let seen = self.activity.seen(token.session).await;
         let session = store::find(&self.ground.db, token.session).await?.filter(|found| found.salt == token.salt);
         let Some(session) = session else { return Err(RefreshError::Unknown) };
         if session.ended_at.is_some() {
@@ -87,15 +90,16 @@ impl Sessions {
         if now >= session.refresh_expires_at.min(session.idle_expires_at).min(session.expires_at) {
             return Err(RefreshError::Expired);
         }
-        let mut standing = Standing { current: session.generation, rotated_at: session.rotated_at, seen: session.seen_generation };
+        let seen = seen.max(session.seen_generation);
+        let standing = Standing { current: session.generation, rotated_at: session.rotated_at, seen };
         let window = self.ground.settings.tokens.reuse_window;
-        if decide(token.generation, standing, window, now) == Verdict::LostAnswer {
-            // The row may lag behind what instances have seen; ask them before believing in a lost answer.
-            standing.seen = standing.seen.max(self.activity.seen(session.id).await);
-        }
         match decide(token.generation, standing, window, now) {
             Verdict::Repeated => count("repeated"),
-            Verdict::LostAnswer => count("lost_answer"),
+            Verdict::LostAnswer => {
+                count("lost_answer");
+                // The successor is handed out only now: another tab that missed it too gets a window of its own.
+                store::reissue(&self.ground.db, session.id, session.generation, now).await?;
+            }
             Verdict::Expired => return Err(RefreshError::Expired),
             Verdict::Replay => {
                 count("replay");

@@ -25,8 +25,11 @@ use crate::time::Timestamp;
 pub const SESSION_ENDED: &str = "session.ended";
 
 const POLL_EVERY: Duration = Duration::from_millis(500);
-/// How far back each poll looks beyond the newest it knows: other instances' clocks and commits in flight.
-const POLL_OVERLAP: Duration = Duration::from_secs(10);
+/// How far back each poll looks beyond the newest it knows. A session is ended at the instant its request arrived,
+/// which may have taken the whole request time-out (30 s) to commit, on an instance whose clock is a little behind.
+const POLL_OVERLAP: Duration = Duration::from_secs(45);
+/// A poll that takes longer hangs on its connection: the next one tries another.
+const POLL_WITHIN: Duration = Duration::from_secs(2);
 /// Kept a little longer than any access token lives.
 const KEEP_MARGIN: Duration = Duration::from_secs(60);
 
@@ -75,9 +78,9 @@ impl Revocations {
             return true;
         }
         let shared = &self.0.ground.shared;
-        // Without Redis only this process ends sessions while it serves, and it knows what it ended.
         match shared.health() {
-            Health::InProcess => true,
+            // Without Redis there is one instance, and on SQLite nobody ends sessions without the file it reads.
+            Health::InProcess => self.0.ground.db.is_embedded(),
             Health::Connected => self.0.ground.clock.now().since(shared.heard_at()) <= staleness,
             Health::Lost => false,
         }
@@ -110,7 +113,8 @@ impl Revocations {
         let begun = self.0.started.elapsed();
         let keep = self.0.ground.settings.tokens.access_ttl + KEEP_MARGIN;
         let oldest = self.0.ground.clock.now().minus(keep);
-        let newest = Timestamp::from_micros(self.0.newest.load(Ordering::Relaxed));
+        // An instance whose clock is ahead must not blind the others.
+        let newest = Timestamp::from_micros(self.0.newest.load(Ordering::Relaxed)).min(self.0.ground.clock.now());
         let since = oldest.max(newest.minus(POLL_OVERLAP));
         let found = store::ended_since(&self.0.ground.db, since).await?;
         let mut latest = newest;
@@ -137,7 +141,8 @@ impl Revocations {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            match self.poll().await {
+            let late = |_| Err(DbError::Unavailable("it did not answer in time".to_owned()));
+            match tokio::time::timeout(POLL_WITHIN, self.poll()).await.unwrap_or_else(late) {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;

@@ -32,6 +32,9 @@ pub enum Verdict {
     Expired,
 }
 
+/// Rotations that can overtake one request.
+const OVERTAKEN_MAX: i64 = 64;
+
 /// Decides about a token of `presented` generation that arrived at `now` and found `standing`.
 pub fn decide(presented: i64, standing: Standing, window: Duration, now: Timestamp) -> Verdict {
     if presented >= standing.current {
@@ -40,7 +43,9 @@ pub fn decide(presented: i64, standing: Standing, window: Duration, now: Timesta
     let inside = now <= standing.rotated_at.plus(window);
     // A request that had arrived before the newest rotation happened was under way at the same time as it:
     // its sender could not know better, however many rotations overtook it.
-    if now <= standing.rotated_at {
+    // Bounded, because instances' clocks differ a little: a token of long ago is no such request.
+    let overtaken = standing.current - presented <= OVERTAKEN_MAX;
+    if now <= standing.rotated_at && overtaken {
         return Verdict::Repeated;
     }
     if presented + 1 < standing.current {

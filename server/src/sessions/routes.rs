@@ -79,6 +79,9 @@ async fn refresh(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
+    // Not the arrival of the head: with a body held back until the owner has refreshed, a stolen token would pass
+    // for one that was under way at the same time.
+    let now = app.ground.clock.now();
     let Some((token, transport)) = presented(&app, &headers, body)? else {
         take_address(&app, &visit, Policy::Global).await?;
         return Err(Problem::new(Code::Unauthenticated).detail("There is no refresh token in this request. Sign in."));
@@ -92,7 +95,7 @@ async fn refresh(
         }
     };
     take(&app, &visit, Policy::SignedIn, token.session.as_bytes()).await?;
-    let signed_in = app.sessions.refresh(&token, &origin, visit.now()).await.map_err(super::refresh::RefreshError::into_problem)?;
+    let signed_in = app.sessions.refresh(&token, &origin, now).await.map_err(super::refresh::RefreshError::into_problem)?;
     visit.set_user(signed_in.user());
     Ok(signed_in.answer(StatusCode::OK, transport))
 }
@@ -115,11 +118,13 @@ async fn logout(
     let ended = match caller {
         Some(caller) => Some((caller.session, caller.user)),
         None => match presented(&app, &headers, body)? {
-            Some((token, _)) => match app.sessions.open_refresh(&token) {
+            Some((token, transport)) => match app.sessions.open_refresh(&token) {
                 Ok(token) => store::find(&app.ground.db, token.session)
                     .await?
                     .filter(|found| found.salt == token.salt)
                     .map(|found| (found.id, found.user)),
+                // A cookie that says nothing is forgotten, and there is nothing to end.
+                Err(_) if transport == Transport::Cookie => None,
                 Err(error) => return Err(error.into_problem()),
             },
             None => return Err(Code::Unauthenticated.into()),
@@ -286,12 +291,13 @@ struct ExtendAnswer {
 
 /// Keep the session alive
 ///
-/// Moves the idle end as any use does; the absolute end stays.
+/// Moves the idle end, and with it the end of the refresh token; the absolute end stays.
 #[utoipa::path(post, path = "/api/v1/auth/session/extend", tag = "sessions", operation_id = "extendSession", security(("bearer" = [])),
     responses((status = 200, body = ExtendAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn extend(State(app): State<App>, caller: Caller, Now(now): Now) -> Result<Json<ExtendAnswer>, Problem> {
-    let idle_end = now.plus(app.ground.settings.sessions.idle_ttl);
-    let session = store::extend(&app.ground.db, caller.session, idle_end, now).await?.ok_or(Code::SessionRevoked)?;
+    let settings = &app.ground.settings;
+    let (refresh_end, idle_end) = (now.plus(settings.tokens.refresh_ttl), now.plus(settings.sessions.idle_ttl));
+    let session = store::extend(&app.ground.db, caller.session, now, refresh_end, idle_end).await?.ok_or(Code::SessionRevoked)?;
     Ok(Json(ExtendAnswer { session: SessionView::from(&session) }))
 }
 

@@ -17,6 +17,8 @@ crate::statements! {
             AND refresh_expires_at > $4 AND idle_expires_at > $4 AND expires_at > $4
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
+    /// The current refresh token is handed out again after its window.
+    REISSUE = "UPDATE sessions SET rotated_at = $3 WHERE id = $1 AND generation = $2 AND rotated_at < $3 AND ended_at IS NULL";
     /// One session, without its sealed columns.
     FIND = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason
@@ -30,8 +32,8 @@ crate::statements! {
         WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2 AND idle_expires_at > $2 AND expires_at > $2
             AND id < $3
         ORDER BY id DESC LIMIT $4";
-    /// Moves the idle end.
-    EXTEND = "UPDATE sessions SET idle_expires_at = $2, last_active_at = $3
+    /// Moves the idle end, and that of the refresh token, without which the session could not go on.
+    EXTEND = "UPDATE sessions SET idle_expires_at = $2, last_active_at = $3, refresh_expires_at = $4
         WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
@@ -146,6 +148,11 @@ pub async fn rotate(
     rows.first().map(session).transpose()
 }
 
+/// Starts the window of the current refresh token anew, unless it was rotated meanwhile.
+pub async fn reissue(db: &Db, id: Uuid, generation: i64, now: Timestamp) -> Result<(), DbError> {
+    db.write_one(REISSUE, args![id, generation, now]).await.map(|_| ())
+}
+
 /// One session, ended or not.
 pub async fn find(db: &Db, id: Uuid) -> Result<Option<Session>, DbError> {
     db.query_opt(FIND, args![id]).await?.as_ref().map(session).transpose()
@@ -164,9 +171,15 @@ pub async fn list(db: &Db, user: Uuid, now: Timestamp, before: Option<Uuid>, row
     rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(14)?, user_agent: row.get(15)? }))).collect()
 }
 
-/// Moves the idle end of an open session.
-pub async fn extend(db: &Db, id: Uuid, idle_expires_at: Timestamp, now: Timestamp) -> Result<Option<Session>, DbError> {
-    let (rows, _) = db.write_one(EXTEND, args![id, idle_expires_at, now]).await?;
+/// Moves the ends of an open session, but the absolute one.
+pub async fn extend(
+    db: &Db,
+    id: Uuid,
+    now: Timestamp,
+    refresh_expires_at: Timestamp,
+    idle_expires_at: Timestamp,
+) -> Result<Option<Session>, DbError> {
+    let (rows, _) = db.write_one(EXTEND, args![id, idle_expires_at, now, refresh_expires_at]).await?;
     rows.first().map(session).transpose()
 }
 

@@ -1,21 +1,49 @@
-//! What the sessions slice promises, over HTTP on both stores.
+//! What the sessions slice promises: the rules by themselves, and over HTTP on both stores.
 
-use serde_json::json;
+#[path = "tests/activity.rs"]
+mod activity;
+#[path = "tests/cookies.rs"]
+mod cookies;
+#[path = "tests/ending.rs"]
+mod ending;
+#[path = "tests/instances.rs"]
+mod instances;
+#[path = "tests/lifetimes.rs"]
+mod lifetimes;
+#[path = "tests/listing.rs"]
+mod listing;
+#[path = "tests/outages.rs"]
+mod outages;
+#[path = "tests/refresh.rs"]
+mod refresh;
+#[path = "tests/rotation.rs"]
+mod rotation;
+#[path = "tests/tokens.rs"]
+mod tokens;
+#[path = "tests/verify.rs"]
+mod verify;
 
-use crate::support::{Instance, Store, both_stores};
+use std::time::Duration;
 
-/// T3: one token presented a hundred times at once has one successor, and nobody is signed out.
-async fn a_hundred_refreshes_share_one_successor(store: Store) {
-    let instance = Instance::start(store).await;
-    let ada = instance.signed_up("ada@example.com").await;
-    let refreshes = (0..100).map(|_| instance.post("/api/v1/auth/refresh", json!({ "refreshToken": ada.refresh_token })));
-    let mut successors: Vec<String> = Vec::new();
-    for answer in futures_util::future::join_all(refreshes).await {
-        successors.push(answer.expect(200).str("/refreshToken").to_owned());
-    }
-    successors.dedup();
-    assert_eq!(successors.len(), 1);
-    instance.post("/api/v1/auth/refresh", json!({ "refreshToken": successors[0] })).await.expect(200);
+use keystead::db::{Row, Sql};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, Instance};
+
+/// A little longer than the default reuse window of ten seconds.
+const PAST_THE_WINDOW: Duration = Duration::from_secs(11);
+
+/// Presents a refresh token as a client without cookies does.
+async fn refresh(api: &Client, token: &str) -> Answer {
+    api.post("/api/v1/auth/refresh", json!({ "refreshToken": token })).await
 }
 
-both_stores!(a_hundred_refreshes_share_one_successor);
+/// Looks behind HTTP.
+async fn rows(instance: &Instance, sql: &'static str) -> Vec<Row> {
+    instance.running.app.ground.db.query(Sql { sqlite: sql, postgres: sql }, Vec::new()).await.expect("a statement of the test")
+}
+
+/// A time of an answer.
+fn time(value: &Value) -> keystead::time::Timestamp {
+    value.as_str().and_then(keystead::time::Timestamp::parse_rfc3339).unwrap_or_else(|| panic!("{value} is no time"))
+}

@@ -119,7 +119,6 @@ impl Shared {
     /// # Errors
     /// As [`Shared::redis`].
     pub async fn redis_with(url: &str, clock: Clock, topics: &'static [&'static str], patience: Patience) -> Result<Self, SharedError> {
-        describe_metrics();
         let target = Target::parse(url)?;
         let heard = broadcast::Sender::new(BEHIND);
         let remote = Remote::start(target, patience, random_name(), topics, heard.clone()).await;
@@ -273,14 +272,4 @@ fn random_name() -> [u8; 16] {
     name[..8].copy_from_slice(&half());
     name[8..].copy_from_slice(&half());
     name
-}
-
-fn describe_metrics() {
-    metrics::describe_gauge!("keystead_shared_up", "1 while Redis answers, 0 while it is lost");
-    metrics::describe_counter!("keystead_shared_errors_total", "Commands that Redis did not carry out in time");
-    metrics::describe_histogram!("keystead_shared_roundtrip_seconds", metrics::Unit::Seconds, "How long Redis takes to answer");
-    metrics::describe_counter!(
-        "keystead_fanout_dropped_total",
-        "Messages to other instances that were dropped; the database poll is the net"
-    );
 }

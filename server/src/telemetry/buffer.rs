@@ -31,7 +31,14 @@ struct Handle {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
-    sink: Mutex<Box<dyn Write + Send>>,
+    sink: Mutex<Sink>,
+}
+
+/// Where lines go, and the buffer that was written last: the two change places, so that busy threads append to
+/// memory that is there already instead of growing a new buffer after every write.
+struct Sink {
+    writer: Box<dyn Write + Send>,
+    spare: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -67,7 +74,8 @@ impl Write for Captured {
 impl LogBuffer {
     /// A log that is written to `sink` by a thread of its own.
     pub fn start(sink: Box<dyn Write + Send>, format: LogFormat) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), sink: Mutex::new(sink) });
+        let sink = Mutex::new(Sink { writer: sink, spare: Vec::new() });
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), sink });
         let thread = Arc::clone(&shared);
         // Without a thread (the system has none left) lines wait for `flush` or for the end.
         let _ = std::thread::Builder::new().name("log".to_owned()).spawn(move || thread.run());
@@ -146,19 +154,26 @@ impl Shared {
     /// The sink is locked first, so that whoever writes second writes later lines.
     fn write_out(&self) {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let (lines, dropped) = {
+        let mut lines = std::mem::take(&mut sink.spare);
+        let dropped = {
             let mut state = self.state();
             state.urgent = false;
-            (std::mem::take(&mut state.pending), std::mem::take(&mut state.dropped))
+            std::mem::swap(&mut state.pending, &mut lines);
+            std::mem::take(&mut state.dropped)
         };
         // There is nobody left to tell when the log itself cannot be written.
-        let _ = sink.write_all(&lines);
+        let _ = sink.writer.write_all(&lines);
         if dropped > 0 {
             let _ = writeln!(
-                sink,
+                sink.writer,
                 "{{\"level\":\"WARN\",\"message\":\"log lines dropped: the reader of this log is too slow\",\"dropped\":{dropped}}}"
             );
         }
-        let _ = sink.flush();
+        let _ = sink.writer.flush();
+        // What a slow reader let grow is given back.
+        if lines.capacity() <= 4 * FULL {
+            lines.clear();
+            sink.spare = lines;
+        }
     }
 }

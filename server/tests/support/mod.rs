@@ -5,7 +5,9 @@
 //! - [`Client`] (`client.rs`) sends requests. Every answer it gets is held against the generated
 //!   OpenAPI document (`contract.rs`), so each test is a contract test too.
 //! - `mailbox.rs` waits for mail and takes codes and links out of it; `people.rs` signs people up.
+//! - `tables.rs` looks behind the answers: rows, audit trail, metrics.
 //! - [`Process`] (`process.rs`) runs the real binary, to be killed and started again.
+//! - [`Proxy`] (`proxy.rs`) is a line to a store that can be cut and mended.
 //!
 //! A test is an `async fn name(store: Store)`; [`both_stores!`] at the foot of the file runs it on SQLite
 //! and on PostgreSQL + Redis. One that is not listed there is dead code, which the lints refuse.
@@ -17,8 +19,10 @@ mod contract;
 mod mailbox;
 mod people;
 mod process;
+mod proxy;
 mod server;
 mod store;
+mod tables;
 
 #[expect(unused_imports, reason = "the whole toolbox in one place, used or not")]
 pub use self::{
@@ -26,8 +30,10 @@ pub use self::{
     mailbox::Mail,
     people::{PASSWORD, SignedIn},
     process::Process,
+    proxy::Proxy,
     server::{Builder, Instance},
     store::{Ground, Store, database},
+    tables::Event,
 };
 
 /// Runs each `async fn(Store)` on both makes of the store: `both_stores!(rotates, ends_on_replay);`

@@ -100,6 +100,7 @@ impl Ground {
             ("KEYSTEAD_ENV", "development"),
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),
+            ("KEYSTEAD_PUBLIC_URL", "http://localhost:8080"),
             ("KEYSTEAD_OPS_ADDR", "127.0.0.1:0"),
             ("KEYSTEAD_MASTER_KEY", "a2V5c3RlYWQtdGVzdC1tYXN0ZXIta2V5LTMyLWJ5dGU="),
             ("KEYSTEAD_PASSWORDS__ARGON2_MEMORY_KIB", "64"),

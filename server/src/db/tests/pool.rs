@@ -203,8 +203,8 @@ async fn the_pool_is_measured(store: Store) {
     let instance = Instance::start(store).await;
     let text = instance.ops().get("/metrics").await.expect(200).text;
     for store in ["main", "keyring"] {
-        for gauge in ["in_use", "idle", "waiting"] {
-            let name = format!("keystead_db_pool_{gauge}{{store=\"{store}\"}} ");
+        let of = |state| format!("keystead_db_pool_connections{{store=\"{store}\",state=\"{state}\"}} ");
+        for name in [of("in_use"), of("idle"), format!("keystead_db_pool_waiting{{store=\"{store}\"}} ")] {
             assert!(text.lines().any(|line| line.starts_with(&name)), "{name}\n{text}");
         }
     }

@@ -67,6 +67,7 @@ async fn the_budget_runs_out_and_the_answer_says_when_to_come_back() {
     assert!(limiter.check(Policy::Login, b"bob", NOW).await.is_ok(), "another caller has a budget of its own");
     let refused = limiter.check(Policy::Login, b"ada", NOW).await.unwrap_err();
     assert_eq!(refused.code, Code::RateLimited);
+    assert_eq!(refused.detail, "Too many requests. Try again in 1 minute.");
 
     let bench = Bench::new(Router::new().route("/login", get(|| async move { Err::<(), Problem>(refused) })));
     let response = bench.get("/login").await;

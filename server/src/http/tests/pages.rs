@@ -6,6 +6,7 @@ use keystead::http::{deprecated, docs, landing};
 use keystead::time::Timestamp;
 
 use super::{Bench, header, text};
+use crate::support::{Instance, Store};
 
 #[tokio::test]
 async fn the_reference_needs_no_other_host_and_no_inline_script() {
@@ -50,12 +51,15 @@ async fn the_document_has_a_tag() {
 }
 
 #[tokio::test]
-async fn the_mailbox_is_linked_in_development_only() {
-    for (development, linked) in [(true, true), (false, false)] {
-        let bench = Bench::new(landing::router(development));
-        let page = text(bench.get("/").await).await;
-        assert_eq!(page.contains("/dev/mailbox"), linked);
+async fn the_mailbox_is_linked_where_there_is_one() {
+    for mailbox in [true, false] {
+        let page = text(Bench::new(landing::router(mailbox)).get("/").await).await;
+        assert_eq!(page.contains("/dev/mailbox"), mailbox);
         assert!(page.contains(env!("CARGO_PKG_VERSION")) && !page.contains("{{"));
+    }
+    for smtp in [None, Some("smtp://127.0.0.1:1")] {
+        let instance = Instance::builder(Store::Sqlite).set("SMTP_URL", smtp.unwrap_or_default()).start().await;
+        assert_eq!(instance.get("/").await.expect(200).text.contains("/dev/mailbox"), smtp.is_none());
     }
     assert_eq!(header(&Bench::new(landing::router(true)).get("/landing.css").await, "content-type"), "text/css; charset=utf-8");
 }

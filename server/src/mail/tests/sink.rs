@@ -23,7 +23,7 @@ pub enum Step {
 
 #[derive(Clone)]
 pub struct Sink {
-    port: u16,
+    url: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -40,7 +40,7 @@ impl Sink {
     pub async fn start(script: &[Step]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let state = State { script: script.iter().copied().collect(), ..State::default() };
-        let sink = Self { port: listener.local_addr().unwrap().port(), state: Arc::new(Mutex::new(state)) };
+        let sink = Self { url: format!("smtp://{}", listener.local_addr().unwrap()), state: Arc::new(Mutex::new(state)) };
         let serving = sink.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -53,7 +53,12 @@ impl Sink {
     }
 
     pub fn url(&self) -> SecretString {
-        format!("smtp://127.0.0.1:{}", self.port).into()
+        self.url.clone().into()
+    }
+
+    /// Where it listens, as `SMTP_URL` says it.
+    pub fn smtp(&self) -> &str {
+        &self.url
     }
 
     /// What to do with the letter after those scripted already.

@@ -19,6 +19,12 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_WORK_KIB: u64 = 1024 * 1024;
 const MAX_LANES: u32 = 16;
 
+/// Whether hashes of this cost are verified. The configuration must not ask for others.
+pub const fn is_bearable(cost: Argon2Cost) -> bool {
+    let work = cost.memory_kib as u64 * cost.iterations as u64;
+    cost.memory_kib <= MAX_MEMORY_KIB && work <= MAX_WORK_KIB && cost.parallelism <= MAX_LANES
+}
+
 /// Cost parameters of Argon2id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Cost {
@@ -102,8 +108,8 @@ impl Argon2Hash {
         // The first strings named no version and meant 0x10.
         let version = phc.version.map_or(Ok(Version::V0x10), Version::try_from).map_err(|_| UnknownHash::Malformed)?;
         let params = Params::try_from(&phc).map_err(|_| UnknownHash::Malformed)?;
-        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
-        if params.m_cost() > MAX_MEMORY_KIB || work > MAX_WORK_KIB || params.p_cost() > MAX_LANES {
+        let cost = Argon2Cost { memory_kib: params.m_cost(), iterations: params.t_cost(), parallelism: params.p_cost() };
+        if !is_bearable(cost) {
             return Err(UnknownHash::TooCostly);
         }
         let (Some(salt), Some(output)) = (phc.salt, phc.hash) else { return Err(UnknownHash::Malformed) };

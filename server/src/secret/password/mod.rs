@@ -20,6 +20,6 @@ mod scrypt;
 mod ssha;
 mod stored;
 
-pub use argon::Argon2Cost;
+pub use argon::{Argon2Cost, is_bearable};
 pub use pool::{Overloaded, PasswordPool, PoolOptions, PoolStats, Verdict};
 pub use stored::{MAX_STORED_LEN, Stored, UnknownHash, parse};

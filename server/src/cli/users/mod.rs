@@ -1,9 +1,18 @@
 //! `keystead users`: accounts, from the machine that holds the database. The first administrator is made here.
 
+mod act;
+mod create;
+mod list;
+mod show;
+
 use clap::{ArgGroup, Args, Subcommand};
 
+use self::act::Act;
+use super::installation::within;
 use super::{Failure, Output, block_on, password, settings};
-use crate::config::Settings;
+use crate::accounts::directory::{self, Entry, Who};
+use crate::app::App;
+use crate::error::Problem;
 use crate::secret::Random;
 
 /// Create and manage accounts
@@ -45,7 +54,7 @@ pub struct Create {
     /// Read the password from the first line of standard input, and fail when there is none
     #[arg(long)]
     pub password_stdin: bool,
-    /// Take over a password hash of another system (PHC string, bcrypt, Django, phpass, SSHA)
+    /// Take over a password hash of another system (PHC string, bcrypt, Django, phpass, SSHA, Firebase)
     #[arg(long, value_name = "HASH")]
     pub password_hash: Option<String>,
     /// The address is known to be theirs: no verification mail
@@ -62,18 +71,21 @@ pub struct Create {
 /// List accounts
 #[derive(Clone, Debug, Args)]
 pub struct List {
-    /// Only this address or name
+    /// Only this address, or names that contain this
     #[arg(long)]
     pub query: Option<String>,
     /// Only accounts in this state
     #[arg(long, value_parser = ["pending", "active", "suspended", "deleted"])]
     pub status: Option<String>,
-    /// Deleted accounts too
+    /// List deleted accounts too
     #[arg(long)]
     pub include_deleted: bool,
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
+    /// Go on where a listing ended (its nextCursor)
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<uuid::Uuid>,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -102,16 +114,28 @@ pub struct Target {
 impl Users {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
         let settings = settings()?;
-        // The password is read before the runtime starts: standard input blocks.
-        let password = match &self {
-            Self::Create(create) => Some(password::choose(create, &mut password::Terminal::process(), || Random::system().bytes())?),
-            _ => None,
-        };
-        block_on(1, run(self, password, settings, *output))
+        let output = *output;
+        match self {
+            Self::Create(create) => {
+                // The password is read before the runtime starts: standard input blocks.
+                let password = password::choose(&create, &mut password::Terminal::process(), || Random::system().bytes())?;
+                block_on(1, within(settings, async |app: &App| create.act(app, password, output).await))
+            }
+            Self::List(list) => block_on(1, within(settings, async |app: &App| list.act(app, output).await)),
+            Self::Show(show) => block_on(1, within(settings, async |app: &App| show.act(app, output).await)),
+            Self::Unlock(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Unlock, app, output).await)),
+            Self::Suspend(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Suspend, app, output).await)),
+            Self::Activate(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Activate, app, output).await)),
+            Self::Delete(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Delete, app, output).await)),
+            Self::Restore(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Restore, app, output).await)),
+        }
     }
 }
 
-// INTEGRATION POINT: open the stores and act. `password` is there for `Create` only; show `Password::Generated` once.
-async fn run(_command: Users, _password: Option<password::Password>, _settings: Settings, _output: Output) -> Result<(), Failure> {
-    Err(Failure::failed("`users` is not wired.", "Wire it in server/src/cli/users.rs."))
+/// The account that somebody named by id or address.
+async fn named(app: &App, user: &str) -> Result<Entry, Failure> {
+    let who = Who::parse(user)
+        .map_err(|_| Failure::usage(format!("`{user}` is neither an id nor an e-mail address."), "See `keystead users list`."))?;
+    let found = directory::find(&app.ground, &who).await.map_err(Problem::from)?;
+    found.ok_or_else(|| Failure::failed(format!("There is no account `{user}`."), "See `keystead users list --include-deleted`."))
 }

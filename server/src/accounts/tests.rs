@@ -1,0 +1,8 @@
+//! What the slice of accounts promises (A1, A10, A11, B7).
+
+#[path = "tests/email.rs"]
+mod email;
+#[path = "tests/lifecycle.rs"]
+mod lifecycle;
+#[path = "tests/profile.rs"]
+mod profile;

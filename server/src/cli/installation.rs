@@ -1,0 +1,63 @@
+//! The installation as a command sees it: opened like an instance, but nothing serves, polls or runs jobs.
+//!
+//! It works beside running servers, on the same SQLite file too. What a command changes reaches them as the
+//! change of another instance does: pushed through Redis where there is one, and polled within half a second.
+
+use super::Failure;
+use crate::app::{App, Seed, StartError};
+use crate::config::{Log, Settings};
+use crate::error::{Code, Problem};
+use crate::telemetry::Telemetry;
+
+/// Opens the installation, does `work` in it, and closes it again. Only warnings and errors are logged, on
+/// standard error.
+///
+/// # Errors
+/// It cannot be opened; or those of `work`.
+pub(super) async fn within(settings: Settings, work: impl AsyncFnOnce(&App) -> Result<(), Failure>) -> Result<(), Failure> {
+    let seed = Seed::system();
+    let telemetry = telemetry(&settings, &seed)?;
+    let result = match App::open(settings, seed).await {
+        Ok(app) => {
+            let result = work(&app).await;
+            app.close().await;
+            result
+        }
+        Err(error) => Err(error.into()),
+    };
+    telemetry.flush();
+    result
+}
+
+/// The log of a command.
+pub(super) fn telemetry(settings: &Settings, seed: &Seed) -> Result<Telemetry, Failure> {
+    let quiet = Log { filter: "warn".to_owned(), ..settings.log.clone() };
+    let telemetry = Telemetry::init(&quiet, seed.clock.clone(), Box::new(std::io::stderr()));
+    telemetry.map_err(|error| StartError::Log(error.to_string()).into())
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let mend = "Look at the settings with `keystead config check`, and whether what they name can be reached.";
+        Self::failed(format!("{error}."), mend)
+    }
+}
+
+impl From<Problem> for Failure {
+    /// Operators are told the cause, which clients are not.
+    fn from(problem: Problem) -> Self {
+        match problem.code {
+            Code::ValidationFailed => Self::Refused(problem.errors),
+            Code::Internal => Self::failed(cause(&problem), "This is a defect; report it."),
+            Code::Unavailable | Code::Overloaded => Self::failed(cause(&problem), "Try again when it answers."),
+            _ => Self::failed(problem.detail, "Look at the account with `keystead users show`."),
+        }
+    }
+}
+
+/// One sentence.
+fn cause(problem: &Problem) -> String {
+    let cause = problem.cause.as_deref().unwrap_or(&problem.detail).trim_end_matches('.');
+    let mut letters = cause.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}

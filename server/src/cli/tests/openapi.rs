@@ -1,0 +1,37 @@
+//! `keystead openapi`, and the committed document.
+
+use std::path::Path;
+
+use super::{keystead, text};
+use tempfile::TempDir;
+
+#[test]
+fn the_committed_document_is_what_the_code_generates() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let generated = keystead::app::openapi().to_pretty_json().unwrap() + "\n";
+    // Compared by line, because the whole documents would bury the hint.
+    let differing = committed.lines().zip(generated.lines()).position(|(old, new)| old != new);
+    assert!(
+        committed == generated,
+        "openapi.json is not what the code generates (first difference: line {}). Run `make openapi` and commit it.",
+        differing.map_or_else(|| committed.lines().count().min(generated.lines().count()), |line| line) + 1
+    );
+}
+
+#[test]
+fn the_command_prints_and_writes_it() {
+    let dir = TempDir::new().unwrap();
+    // With a broken configuration, too: it needs none.
+    let printed = keystead(dir.path(), &[("PORT", "broken on purpose")], &["openapi"]);
+    let written = keystead(dir.path(), &[], &["openapi", "--output", "here.json"]);
+    assert_eq!((printed.status.code(), written.status.code(), text(&written.stdout)), (Some(0), Some(0), String::new()));
+    let printed = text(&printed.stdout);
+    assert_eq!(printed, std::fs::read_to_string(dir.path().join("here.json")).unwrap());
+    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(document["paths"]["/api/v1/auth/login"]["post"].is_object());
+
+    let nowhere = keystead(dir.path(), &[], &["openapi", "--output", "no/such/folder.json"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(text(&nowhere.stderr).starts_with("error: no/such/folder.json cannot be written"), "{nowhere:?}");
+}
