@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::accounts::{self, AccessLost, Lifecycle, People};
 use crate::config::Settings;
-use crate::db::Sql;
+use crate::db::{Db, Sql};
 use crate::error::Problem;
 use crate::ground::Ground;
 use crate::http::gate::{Gate, GateSettings, GateTools};
@@ -197,7 +197,9 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
         ops_addr = Some(listener.local_addr().map_err(StartError::Io)?);
         // Scrapes and probes are no requests of anybody: they would thin out the figures.
         let tools = GateTools { metrics: Arc::default(), ..tools };
-        let gate = Gate::new(ops_router(metrics, health), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
+        let ground = app.ground.clone();
+        let gauges = move || [&ground.db, &ground.vault].into_iter().for_each(Db::report);
+        let gate = Gate::new(ops_router(metrics, health, gauges), GateSettings { access_log: false, ..GateSettings::new(settings) }, tools);
         let serving = ServerSettings::new(&settings.server);
         // Metrics and health answer until the very end.
         ops = Some(tokio::spawn(crate::http::serve(listener, gate, serving, readiness.clone(), background.clone())));

@@ -27,6 +27,8 @@ mod cli;
 mod codes;
 #[path = "../src/config/tests.rs"]
 mod config;
+#[path = "../src/db/tests.rs"]
+mod db;
 #[path = "../src/http/tests.rs"]
 mod http_floor;
 #[path = "../src/idempotency/tests.rs"]

@@ -17,9 +17,6 @@ use crate::time::Timestamp;
 use crate::{accounts, codes, idempotency, passwords};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
-const POOL_CONNECTIONS: &str = "keystead_db_pool_connections";
-const POOL_WAITING: &str = "keystead_db_pool_waiting";
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(30);
 /// Keys younger than this may belong to a sign-up that is under way.
 const ORPHAN_AGE: Duration = Duration::from_secs(60 * 60);
@@ -53,8 +50,6 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
         })
         .await;
     });
-    let (this, token) = (app.clone(), stop.clone());
-    tasks.spawn(async move { every(MEASURE_EVERY, token, || async { measure(&this) }).await });
     let grace = app.ground.settings.server.shutdown_grace;
     let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop_jobs.clone());
     tasks.spawn(async move {
@@ -73,18 +68,6 @@ async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken
             _ = tick.tick() => work().await,
         }
     }
-}
-
-/// How busy the connections to PostgreSQL are; SQLite has none to wait for.
-fn measure(app: &App) {
-    if app.ground.db.engine() != "postgresql" {
-        return;
-    }
-    let pool = app.ground.db.pool_status();
-    // Counts far below 2^53 are exact as floats.
-    metrics::gauge!(POOL_CONNECTIONS, "state" => "in_use").set(pool.in_use as f64);
-    metrics::gauge!(POOL_CONNECTIONS, "state" => "idle").set(pool.idle as f64);
-    metrics::gauge!(POOL_WAITING).set(pool.waiting as f64);
 }
 
 /// Hands what instances tell each other to the slice it concerns.

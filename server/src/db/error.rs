@@ -4,7 +4,7 @@ use rusqlite::ErrorCode;
 use tokio_postgres::error::SqlState;
 
 /// A failed statement, transaction or connection.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DbError {
     /// The database cannot be reached, is starting, is full, or has no connection free in time.
     #[error("the database is unavailable: {0}")]

@@ -31,8 +31,13 @@ const RECORD: Sql = Sql {
     sqlite: "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
     postgres: "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
 };
-/// Held until the transaction ends; the number is arbitrary and ours.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(7305811842)";
+/// Held until the transaction ends; the number is arbitrary and ours. Waiting for it and an index on a large table
+/// may take their time.
+const LOCK: &str = "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(7305811842)";
+const EXISTS: Sql = Sql {
+    sqlite: "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'",
+    postgres: "SELECT to_regclass('schema_migrations') IS NOT NULL",
+};
 
 impl Db {
     /// Applies what is missing, all of it or nothing.
@@ -46,12 +51,9 @@ impl Db {
 
     /// Steps that are not applied yet; reads only.
     pub async fn pending(&self) -> Result<Vec<&'static str>, DbError> {
-        let known = match self.query(KNOWN, Vec::new()).await {
-            Ok(rows) => rows.iter().map(|row| row.get::<u32>(0)).collect::<Result<Vec<_>, _>>()?,
-            // Without the table nothing was applied.
-            Err(DbError::Other(_)) => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let exists = self.query_opt(EXISTS, Vec::new()).await?.map_or(Ok(false), |row| row.get(0))?;
+        let rows = if exists { self.query(KNOWN, Vec::new()).await? } else { Vec::new() };
+        let known = rows.iter().map(|row| row.get::<u32>(0)).collect::<Result<Vec<_>, _>>()?;
         let missing = migrations::of(self.store).iter().filter(|step| !known.contains(&step.version));
         Ok(missing.map(|step| step.name).collect())
     }

@@ -11,9 +11,11 @@
 //! hides the race that PostgreSQL shows.
 
 mod error;
+mod metrics;
 pub mod migrate;
 mod migrations;
 mod postgres;
+mod session;
 mod sql;
 mod sqlite;
 mod target;
@@ -52,6 +54,8 @@ pub struct Db {
     store: Store,
 }
 
+/// What PostgreSQL has to wait for is boxed at this border: the futures of everything above stay small, and on SQLite
+/// nobody carries them along.
 #[derive(Clone)]
 enum Engine {
     Sqlite(Arc<Sqlite>),
@@ -81,7 +85,7 @@ impl Db {
                 Store::Main => (PathBuf::from(path), settings.max_connections),
                 Store::Keyring => (Path::new(path).with_file_name("keyring.db"), 1),
             };
-            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, store == Store::Keyring)?));
+            let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, settings.acquire_timeout, store == Store::Keyring)?));
             return Ok(Self { engine, replica: None, store });
         }
         let wait = settings.acquire_timeout;
@@ -112,7 +116,7 @@ impl Db {
     {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read(work).await,
-            Engine::Postgres(postgres) => postgres.read(&work).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(&work)).await,
         }
     }
 
@@ -125,16 +129,17 @@ impl Db {
     {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
-            Engine::Postgres(postgres) => postgres.write(&work).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.write(&work)).await,
         }
     }
 
     /// The rows of one reading statement.
     pub async fn query(&self, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| tx::sqlite_rows(connection, sql.sqlite, &args)).await,
-            Engine::Postgres(postgres) => tx::postgres_rows(&postgres.client().await?, sql.postgres, &args).await,
-        }
+        let (rows, _) = match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| tx::sqlite_run(connection, sql.sqlite, &args)).await?,
+            Engine::Postgres(postgres) => Box::pin(postgres.read_one(sql.postgres, &args)).await?,
+        };
+        Ok(rows)
     }
 
     /// The first row of one reading statement.
@@ -143,25 +148,19 @@ impl Db {
     }
 
     /// One writing statement that is its own transaction: the rows it returns, and how many it changed
-    /// (on PostgreSQL, for a statement that returns rows, how many it returned).
+    /// (for a statement that returns rows, how many it returned).
     pub async fn write_one(&self, sql: Sql, args: Vec<Value>) -> Result<(Vec<Row>, u64), DbError> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => {
-                let work = move |connection: &rusqlite::Connection| {
-                    let rows = tx::sqlite_rows(connection, sql.sqlite, &args)?;
-                    Ok((rows, connection.changes()))
-                };
-                sqlite.write_one(work).await
-            }
-            Engine::Postgres(postgres) => tx::postgres_write(&postgres.client().await?, sql.postgres, &args).await,
+            Engine::Sqlite(sqlite) => sqlite.write_one(move |connection| tx::sqlite_run(connection, sql.sqlite, &args)).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.write_one(sql.postgres, &args)).await,
         }
     }
 
     /// Asks the engine to parse a statement against the schema without running it.
     pub async fn prepare(&self, sql: Sql) -> Result<(), DbError> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| Ok(connection.prepare(sql.sqlite).map(|_| ())?)).await,
-            Engine::Postgres(postgres) => Ok(postgres.client().await?.prepare(sql.postgres).await.map(|_| ())?),
+            Engine::Sqlite(sqlite) => sqlite.read_one(move |connection| Ok(connection.prepare(sql.sqlite).map(drop)?)).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.prepare(sql.postgres)).await,
         }
     }
 
@@ -184,14 +183,23 @@ impl Db {
         matches!(self.engine, Engine::Sqlite(_))
     }
 
-    /// How busy the connections are; nothing to tell on SQLite.
+    /// How busy the connections are; on SQLite, the threads that own them.
     pub fn pool_status(&self) -> PoolStatus {
         match &self.engine {
-            Engine::Sqlite(_) => PoolStatus::default(),
-            Engine::Postgres(postgres) => {
-                let (in_use, idle, waiting) = postgres.status();
-                PoolStatus { in_use, idle, waiting }
-            }
+            Engine::Sqlite(sqlite) => sqlite.status(),
+            Engine::Postgres(postgres) => postgres.status(),
+        }
+    }
+
+    /// Publishes [`Db::pool_status`] as metrics, those of the replica too; called before each scrape.
+    pub fn report(&self) {
+        let name = match self.store {
+            Store::Main => "main",
+            Store::Keyring => "keyring",
+        };
+        metrics::report(name, self.pool_status());
+        if let Some(replica) = &self.replica {
+            metrics::report("replica", replica.status());
         }
     }
 

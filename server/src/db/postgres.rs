@@ -1,27 +1,36 @@
 //! PostgreSQL through a pool: ordinary transactions, tried again when another one won.
 
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
+use futures_util::FutureExt;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::PoolStatus;
 use super::error::DbError;
+use super::session::{STATEMENT_LIMIT, Session};
 use super::target::{is_local, take_root_certificate};
-use super::tx::{On, Session, Tx};
+use super::tx::{On, Tx, run_hooks};
+use super::value::{Row, Value};
 
 /// Tries of a transaction that loses against others.
 const TRIES: u32 = 6;
 const BEGIN_READ: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// What was sent and is not acknowledged for so long was sent to nobody.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The pool; clones share it.
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    /// Longest to wait for a connection, whether it has to become free or to be made.
+    wait: Duration,
 }
 
 impl Postgres {
@@ -29,14 +38,14 @@ impl Postgres {
     pub(super) fn new(url: &str, size: usize, wait: Duration, schema: Option<&'static str>) -> Result<Self, DbError> {
         let (url, root_certificate) = take_root_certificate(url);
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| DbError::Other(error.to_string()))?;
-        config.connect_timeout(wait.max(Duration::from_secs(2)));
         // A server that vanished without a farewell (a failover, a firewall that forgot) is given up within half a
         // minute; the system's own patience is a quarter of an hour.
-        config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
-        config.tcp_user_timeout(Duration::from_secs(20));
+        config.keepalives_idle(Duration::from_secs(15)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
+        config.connect_timeout(wait).tcp_user_timeout(SILENCE);
         if config.get_application_name().is_none() {
             config.application_name("keystead");
         }
+        let setup = setup(&config, schema);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let plain = config.get_ssl_mode() == SslMode::Disable || (config.get_ssl_mode() == SslMode::Prefer && is_local(&config));
         let manager = if plain {
@@ -44,26 +53,49 @@ impl Postgres {
         } else {
             Manager::from_config(config, tls(root_certificate.as_deref())?, recycling)
         };
-        let mut builder = Pool::builder(manager)
-            .max_size(size.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(wait))
-            .create_timeout(Some(wait.max(Duration::from_secs(2))))
-            .recycle_timeout(Some(wait));
-        if let Some(schema) = schema {
-            builder = builder.post_create(Hook::async_fn(move |client, _| {
-                Box::pin(async move {
-                    let search = format!("SET search_path TO {schema}");
-                    client.batch_execute(&search).await.map_err(HookError::Backend)
-                })
-            }));
-        }
-        Ok(Self { pool: builder.build().map_err(|error| DbError::Other(error.to_string()))? })
+        let prepare = Hook::async_fn(move |client, _| {
+            let setup = setup.clone();
+            Box::pin(async move { client.batch_execute(&setup).await.map_err(HookError::Backend) })
+        });
+        let pool = Pool::builder(manager).max_size(size.max(1)).post_create(prepare).build();
+        Ok(Self { pool: pool.map_err(|error| DbError::Other(error.to_string()))?, wait })
     }
 
-    /// A connection for one autocommitted statement.
-    pub(super) async fn client(&self) -> Result<Object, DbError> {
-        Ok(self.pool.get().await?)
+    async fn session(&self) -> Result<Session, DbError> {
+        match tokio::time::timeout(self.wait, self.pool.get()).await {
+            Ok(client) => Ok(Session::new(client?)),
+            Err(_) => Err(DbError::Unavailable("there was no connection in time".to_owned())),
+        }
+    }
+
+    /// A statement by itself that only reads. A connection that turns out to be dead is replaced.
+    pub(super) async fn read_one(&self, sql: &'static str, args: &[Value]) -> Result<(Vec<Row>, u64), DbError> {
+        self.one(sql, args, true).await
+    }
+
+    /// A statement by itself. When its connection dies under it, nobody knows whether it was done.
+    pub(super) async fn write_one(&self, sql: &'static str, args: &[Value]) -> Result<(Vec<Row>, u64), DbError> {
+        self.one(sql, args, false).await
+    }
+
+    async fn one(&self, sql: &'static str, args: &[Value], repeatable: bool) -> Result<(Vec<Row>, u64), DbError> {
+        for attempt in 1..TRIES {
+            let mut session = self.session().await?;
+            match session.run(sql, args).await {
+                Err(DbError::Serialization) => {
+                    drop(session);
+                    tokio::time::sleep(back_off(attempt)).await;
+                }
+                Err(DbError::Unavailable(_)) if repeatable && session.is_gone() && attempt + 1 < TRIES => {}
+                answer => return answer,
+            }
+        }
+        Err(DbError::Serialization)
+    }
+
+    /// Asks the server to parse a statement.
+    pub(super) async fn prepare(&self, sql: &'static str) -> Result<(), DbError> {
+        self.session().await?.prepare(sql).await
     }
 
     /// A transaction; run again when it loses against another one.
@@ -74,55 +106,92 @@ impl Postgres {
     {
         for attempt in 1..TRIES {
             let mut tx = self.begin("BEGIN").await?;
-            let result = work(&mut tx).await;
-            let result = match result {
+            match run(&mut tx, work).await {
                 Ok(value) => match end(&mut tx, "COMMIT").await {
                     Ok(()) => {
-                        tx.hooks.drain(..).for_each(|hook| hook());
+                        run_hooks(tx.hooks.drain(..));
                         return Ok(value);
                     }
-                    Err(DbError::Serialization) => None,
+                    Err(DbError::Serialization) => {}
                     Err(error) => return Err(error.into()),
                 },
                 Err(error) => {
-                    // What the caller was told counts; a failed ROLLBACK drops the connection.
+                    // What the caller was told counts; after a failed ROLLBACK the connection is closed.
                     let _ = end(&mut tx, "ROLLBACK").await;
-                    Some(error)
+                    if !tx.lost {
+                        return Err(error);
+                    }
                 }
-            };
-            match result {
-                Some(error) if !tx.lost => return Err(error),
-                _ => tokio::time::sleep(back_off(attempt)).await,
             }
+            drop(tx);
+            tokio::time::sleep(back_off(attempt)).await;
         }
         Err(DbError::Serialization.into())
     }
 
-    /// A snapshot that only reads.
+    /// A snapshot that only reads; read again when a replica had to give it up.
     pub(super) async fn read<T, E, F>(&self, work: &F) -> Result<T, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E>,
         E: From<DbError>,
     {
-        let mut tx = self.begin(BEGIN_READ).await?;
-        let result = work(&mut tx).await;
-        let _ = end(&mut tx, if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
-        result
+        for attempt in 1..TRIES {
+            let mut tx = self.begin(BEGIN_READ).await?;
+            let result = run(&mut tx, work).await;
+            let _ = end(&mut tx, if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+            if result.is_ok() || !tx.lost {
+                return result;
+            }
+            drop(tx);
+            tokio::time::sleep(back_off(attempt)).await;
+        }
+        Err(DbError::Serialization.into())
     }
 
     async fn begin(&self, how: &'static str) -> Result<Tx, DbError> {
-        Ok(Tx::new(On::Postgres(Session::begin(self.client().await?, how).await?)))
+        let mut attempt = 1;
+        loop {
+            let mut session = self.session().await?;
+            match session.begin(how).await {
+                Ok(()) => return Ok(Tx::new(On::Postgres(session))),
+                // It died while it waited in the pool, and nothing was done on it.
+                Err(DbError::Unavailable(_)) if attempt < TRIES => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(super) fn close(&self) {
         self.pool.close();
     }
 
-    /// (connections in use, connections idle, callers waiting)
-    pub(super) fn status(&self) -> (usize, usize, usize) {
+    pub(super) fn status(&self) -> PoolStatus {
         let status = self.pool.status();
-        (status.size.saturating_sub(status.available), status.available, status.waiting)
+        PoolStatus { in_use: status.size.saturating_sub(status.available), idle: status.available, waiting: status.waiting }
     }
+}
+
+/// What a new connection is told. An operator who sets `statement_timeout` in the URL's `options` is left alone.
+fn setup(config: &Config, schema: Option<&'static str>) -> String {
+    let chosen = config.get_options().unwrap_or_default();
+    let limits = ["statement_timeout", "idle_in_transaction_session_timeout"];
+    let limits = limits.iter().filter(|limit| !chosen.contains(*limit));
+    let mut setup: String = limits.map(|limit| format!("SET {limit} = {};", STATEMENT_LIMIT.as_millis())).collect();
+    if let Some(schema) = schema {
+        setup.push_str(&format!("SET search_path TO {schema};"));
+    }
+    setup
+}
+
+/// The closure's answer; a panic in it is one, too.
+async fn run<T, E, F>(tx: &mut Tx, work: &F) -> Result<T, E>
+where
+    F: AsyncFn(&mut Tx) -> Result<T, E>,
+    E: From<DbError>,
+{
+    let result = AssertUnwindSafe(work(tx)).catch_unwind().await;
+    let result = result.unwrap_or_else(|_| Err(DbError::Other("a transaction panicked".to_owned()).into()));
+    tx.judge(result)
 }
 
 async fn end(tx: &mut Tx, how: &'static str) -> Result<(), DbError> {

@@ -8,8 +8,9 @@
 use std::future::Future;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -19,19 +20,18 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
+use self::writer::{Log, Writer};
+use super::PoolStatus;
 use super::error::DbError;
-use super::tx::{Hook, On, Tx};
+use super::tx::{On, Tx};
 
-/// Callers that one commit serves at most.
-const BATCH: usize = 256;
+mod writer;
+
 /// Callers that may wait for the writer, and for a reader.
 const QUEUE: usize = 4096;
-/// How long to wait for another process that writes to the same file.
-const BUSY: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 256;
 
-const COMMITS: &str = "keystead_db_commits_total";
-const CALLERS: &str = "keystead_db_commit_callers_total";
+type Answer = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 
 /// What a caller's work left behind, until the commit is done.
 struct Done {
@@ -39,8 +39,12 @@ struct Done {
     answer: Answer,
 }
 
-/// Tells a caller how the commit went.
-type Answer = Box<dyn FnOnce(Result<(), DbError>) + Send>;
+impl Done {
+    /// For a caller who is gone.
+    fn nothing() -> Self {
+        Self { keep: false, answer: Box::new(|_| {}) }
+    }
+}
 
 type Write = Box<dyn FnOnce(Result<&mut Tx, DbError>) -> Done + Send>;
 type Read = Box<dyn FnOnce(&mut Tx) + Send>;
@@ -52,36 +56,77 @@ enum Job {
     One(Write),
 }
 
+/// How busy the threads are.
+#[derive(Default)]
+struct Load {
+    waiting: AtomicUsize,
+    busy: AtomicUsize,
+}
+
+impl Load {
+    /// A thread took a job out of its queue.
+    fn take(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The same, and the thread was idle.
+    fn begin(&self) {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        self.take();
+    }
+
+    fn end(&self) {
+        self.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+}
+
 /// The threads; dropped or closed, they finish what is queued and end.
 pub(super) struct Sqlite {
     writer: Mutex<Option<SyncSender<Job>>>,
     readers: Mutex<Option<SyncSender<Read>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    write_load: Arc<Load>,
+    read_load: Arc<Load>,
 }
 
 impl Sqlite {
-    /// Opens (or creates, for its owner alone) the file at `path` and starts the threads. With `shred` a deleted
-    /// row's bytes are overwritten, so that an erased key is not found in free pages.
-    pub(super) fn open(path: &Path, readers: usize, shred: bool) -> Result<Self, DbError> {
+    /// Opens (or creates, for its owner alone) the file at `path` and starts the threads. `patience`: how long to wait
+    /// for another process that writes to the file. With `shred` a deleted row's bytes are overwritten, in the
+    /// file at once and in the write-ahead log soon, so that an erased key is not found in either.
+    pub(super) fn open(path: &Path, readers: usize, patience: Duration, shred: bool) -> Result<Self, DbError> {
         create(path)?;
-        let writing = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        writing
-            .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=2000;")?;
+        let writing = connect(path, patience)?;
+        write_ahead(&writing)?;
+        writing.execute_batch("PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=2000;")?;
         if shred {
             writing.execute_batch("PRAGMA secure_delete=ON;")?;
         }
         let mut threads = Vec::new();
+        let (write_load, read_load) = (Arc::new(Load::default()), Arc::new(Load::default()));
         let (writer, jobs) = sync_channel(QUEUE);
-        threads.push(spawn("db-writer", move || write_until_closed(Tx::new(On::Sqlite(writing)), &jobs))?);
+        let log = Log::new(beside(path, "-wal"), shred, patience);
+        let thread = Writer { tx: Tx::new(On::Sqlite(writing)), jobs, load: write_load.clone(), log };
+        threads.push(spawn("db-writer", move || thread.run())?);
         let (reader, reads) = sync_channel::<Read>(QUEUE);
         let reads = Arc::new(Mutex::new(reads));
         for number in 0..readers.clamp(1, 4) {
-            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let connection = connect(path, patience)?;
             connection.execute_batch("PRAGMA query_only=1; PRAGMA cache_size=-2048;")?;
-            let reads = reads.clone();
-            threads.push(spawn(&format!("db-reader-{number}"), move || read_until_closed(Tx::new(On::Sqlite(connection)), &reads))?);
+            let (reads, load) = (reads.clone(), read_load.clone());
+            let thread = move || read_until_closed(Tx::new(On::Sqlite(connection)), &reads, &load);
+            threads.push(spawn(&format!("db-reader-{number}"), thread)?);
         }
-        Ok(Self { writer: Mutex::new(Some(writer)), readers: Mutex::new(Some(reader)), threads: Mutex::new(threads) })
+        Ok(Self {
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::new(Some(reader)),
+            threads: Mutex::new(threads),
+            write_load,
+            read_load,
+        })
     }
 
     /// Queues a transaction and waits until it is durable.
@@ -93,6 +138,9 @@ impl Sqlite {
     {
         let (send, receive) = oneshot::channel();
         let run: Write = Box::new(move |tx| {
+            if send.is_closed() {
+                return Done::nothing();
+            }
             let result = match tx {
                 Ok(tx) => run_now(tx, work),
                 Err(error) => Err(E::from(error)),
@@ -117,6 +165,9 @@ impl Sqlite {
     ) -> Result<T, DbError> {
         let (send, receive) = oneshot::channel();
         let run: Write = Box::new(move |tx| {
+            if send.is_closed() {
+                return Done::nothing();
+            }
             let result = tx.and_then(|tx| on_connection(tx, work));
             let keep = result.is_ok();
             let answer = move |committed: Result<(), DbError>| {
@@ -141,8 +192,10 @@ impl Sqlite {
                 Ok(()) => run_now(tx, work),
                 Err(error) => Err(error.into()),
             };
-            // Nothing was written; an error here leaves nothing behind.
-            let _ = batch(tx, "COMMIT");
+            // Nothing was written, so an error here takes nothing away; but the snapshot must not stay open.
+            if batch(tx, "COMMIT").is_err() && in_transaction(tx) {
+                let _ = batch(tx, "ROLLBACK");
+            }
             let _ = send.send(result);
         });
         self.queue_read(run)?;
@@ -162,11 +215,20 @@ impl Sqlite {
     }
 
     fn queue_write(&self, job: Job) -> Result<(), DbError> {
-        push(&self.writer, job)
+        push(&self.writer, &self.write_load, job)
     }
 
     fn queue_read(&self, read: Read) -> Result<(), DbError> {
-        push(&self.readers, read)
+        push(&self.readers, &self.read_load, read)
+    }
+
+    /// The threads at work, those without work, and the callers that wait for one.
+    pub(super) fn status(&self) -> PoolStatus {
+        let sum =
+            |of: fn(&Load) -> &AtomicUsize| [&self.write_load, &self.read_load].map(|load| of(load).load(Ordering::Relaxed)).iter().sum();
+        let in_use: usize = sum(|load| &load.busy);
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).len();
+        PoolStatus { in_use, idle: threads.saturating_sub(in_use), waiting: sum(|load| &load.waiting) }
     }
 
     /// Lets the threads finish what is queued, and waits for them. Blocks.
@@ -180,11 +242,15 @@ impl Sqlite {
     }
 }
 
-fn push<J>(queue: &Mutex<Option<SyncSender<J>>>, job: J) -> Result<(), DbError> {
+fn push<J>(queue: &Mutex<Option<SyncSender<J>>>, load: &Load, job: J) -> Result<(), DbError> {
     let sender = queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(stopped)?;
-    sender.try_send(job).map_err(|error| match error {
-        TrySendError::Full(_) => DbError::Unavailable("too many callers wait for the database".to_owned()),
-        TrySendError::Disconnected(_) => stopped(),
+    load.waiting.fetch_add(1, Ordering::Relaxed);
+    sender.try_send(job).map_err(|error| {
+        load.take();
+        match error {
+            TrySendError::Full(_) => DbError::Unavailable("too many callers wait for the database".to_owned()),
+            TrySendError::Disconnected(_) => stopped(),
+        }
     })
 }
 
@@ -205,13 +271,29 @@ fn create(path: &Path) -> Result<(), DbError> {
     std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ()).map_err(refuse)
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, DbError> {
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+/// The file that SQLite keeps beside `path`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn connect(path: &Path, patience: Duration) -> Result<Connection, DbError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     // First of all, so that everything after it waits for another process instead of failing.
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(patience)?;
     connection.execute_batch("PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// A file system without shared memory refuses by answering with another mode, not with an error.
+fn write_ahead(connection: &Connection) -> Result<(), DbError> {
+    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(DbError::Unavailable("the file system does not allow a write-ahead log; put the database on a local disk".to_owned()))
 }
 
 /// Runs work that awaits nothing but its `Tx`, which on this engine never waits: one poll finishes it.
@@ -225,7 +307,7 @@ where
         future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }));
     match polled {
-        Ok(Poll::Ready(result)) => result,
+        Ok(Poll::Ready(result)) => tx.judge(result),
         Ok(Poll::Pending) => Err(DbError::Other("a transaction awaited something besides its statements".to_owned()).into()),
         Err(_) => Err(DbError::Other("a transaction panicked".to_owned()).into()),
     }
@@ -242,81 +324,18 @@ fn batch(tx: &Tx, sql: &'static str) -> Result<(), DbError> {
     on_connection(tx, |connection| Ok(connection.prepare_cached(sql)?.raw_execute().map(|_| ())?))
 }
 
-fn read_until_closed(mut tx: Tx, reads: &Mutex<Receiver<Read>>) {
+/// Whether a transaction is open; the engine ends one by itself when it cannot go on.
+fn in_transaction(tx: &Tx) -> bool {
+    on_connection(tx, |connection| Ok(!connection.is_autocommit())).unwrap_or(false)
+}
+
+fn read_until_closed(mut tx: Tx, reads: &Mutex<Receiver<Read>>, load: &Load) {
     loop {
         let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(read) = next else { return };
+        load.begin();
         read(&mut tx);
-        tx.hooks.clear();
-    }
-}
-
-fn write_until_closed(mut tx: Tx, jobs: &Receiver<Job>) {
-    let (commits, callers) = (metrics::counter!(COMMITS), metrics::counter!(CALLERS));
-    while let Ok(first) = jobs.recv() {
-        let served = write_batch(&mut tx, first, jobs);
-        commits.increment(1);
-        callers.increment(served);
-    }
-    // Leaves one file behind, without a write-ahead log to replay.
-    let _ = on_connection(&tx, |connection| Ok(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?));
-}
-
-/// One durable commit for `first` and whatever else waits; how many callers it served.
-fn write_batch(tx: &mut Tx, first: Job, jobs: &Receiver<Job>) -> u64 {
-    if let Err(error) = batch(tx, "BEGIN IMMEDIATE") {
-        let (Job::Many(run) | Job::One(run)) = first;
-        (run(Err(error)).answer)(Ok(()));
-        return 1;
-    }
-    let (mut answers, mut hooks): (Vec<Answer>, Vec<Hook>) = (Vec::new(), Vec::new());
-    let mut next = Some(first);
-    let mut lost = false;
-    while let Some(job) = next.take() {
-        let done = run_job(tx, job);
-        if done.keep {
-            hooks.append(&mut tx.hooks);
-        }
-        tx.hooks.clear();
-        answers.push(done.answer);
-        // A full disk, say, makes the engine roll back everything at once.
-        lost = on_connection(tx, |connection| Ok(connection.is_autocommit())).unwrap_or(true);
-        if !lost && answers.len() < BATCH {
-            next = jobs.try_recv().ok();
-        }
-    }
-    let committed = if lost {
-        Err("the engine rolled the transaction back".to_owned())
-    } else {
-        batch(tx, "COMMIT").map_err(|error| {
-            let _ = batch(tx, "ROLLBACK");
-            error.to_string()
-        })
-    };
-    let served = u64::try_from(answers.len()).unwrap_or(u64::MAX);
-    if committed.is_ok() {
-        hooks.into_iter().for_each(|hook| hook());
-    }
-    for answer in answers {
-        answer(committed.clone().map_err(DbError::Unavailable));
-    }
-    served
-}
-
-fn run_job(tx: &mut Tx, job: Job) -> Done {
-    match job {
-        Job::One(run) => run(Ok(tx)),
-        Job::Many(run) => {
-            if let Err(error) = batch(tx, "SAVEPOINT work") {
-                return run(Err(error));
-            }
-            let done = run(Ok(tx));
-            if !done.keep {
-                let _ = batch(tx, "ROLLBACK TO work");
-            }
-            // Fails only when the engine has rolled back everything, which the caller looks for.
-            let _ = batch(tx, "RELEASE work");
-            done
-        }
+        tx.reset();
+        load.end();
     }
 }

@@ -138,7 +138,10 @@ pub(super) fn from_sqlite(value: ValueRef<'_>) -> Result<Value, DbError> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::I64(number),
         ValueRef::Real(_) => return Err(DbError::Decode("a floating-point column".to_owned())),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned().into()),
+        ValueRef::Text(text) => match std::str::from_utf8(text) {
+            Ok(text) => Value::Text(text.to_owned().into()),
+            Err(_) => return Err(DbError::Decode("a text that is not UTF-8".to_owned())),
+        },
         ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
     })
 }
@@ -147,10 +150,10 @@ impl ToSql for Value {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
-            Self::Uuid(id) => id.to_sql(ty, out),
-            Self::Text(text) => text.as_ref().to_sql(ty, out),
-            Self::Bytes(bytes) => bytes.to_sql(ty, out),
-            Self::Bool(flag) => flag.to_sql(ty, out),
+            Self::Uuid(id) => id.to_sql_checked(ty, out),
+            Self::Text(text) => text.as_ref().to_sql_checked(ty, out),
+            Self::Bytes(bytes) => bytes.to_sql_checked(ty, out),
+            Self::Bool(flag) => flag.to_sql_checked(ty, out),
             Self::I64(number) if *ty == Type::INT4 => i32::try_from(*number)?.to_sql(ty, out),
             Self::I64(number) if *ty == Type::INT2 => i16::try_from(*number)?.to_sql(ty, out),
             Self::I64(number) if *ty == Type::INT8 => number.to_sql(ty, out),
@@ -174,6 +177,7 @@ pub(super) fn from_postgres(row: &tokio_postgres::Row, index: usize) -> Result<V
         Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index)?.map(Value::Bytes),
         Type::INT8 => row.try_get::<_, Option<i64>>(index)?.map(Value::I64),
         Type::INT4 => row.try_get::<_, Option<i32>>(index)?.map(Value::from),
+        Type::INT2 => row.try_get::<_, Option<i16>>(index)?.map(|number| Value::I64(number.into())),
         Type::BOOL => row.try_get::<_, Option<bool>>(index)?.map(Value::Bool),
         _ => return Err(DbError::Decode(format!("a column of type {ty}"))),
     };

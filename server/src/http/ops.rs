@@ -14,10 +14,14 @@ use crate::telemetry::{RequestMetrics, render_metrics};
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// `GET /metrics` in the Prometheus text format, and the health routes with detail. `metrics` are those of the public
-/// listener.
-pub fn router(metrics: Arc<RequestMetrics>, health: health::Health) -> Router {
+/// listener; `gauges` sets those that are worth knowing at the moment of a scrape only.
+pub fn router(metrics: Arc<RequestMetrics>, health: health::Health, gauges: impl Fn() + Clone + Send + Sync + 'static) -> Router {
+    let exposition = move || {
+        gauges();
+        exposition(Arc::clone(&metrics))
+    };
     Router::new()
-        .route("/metrics", get(move || exposition(Arc::clone(&metrics))))
+        .route("/metrics", get(exposition))
         .merge(health::ops_routes(health))
         .fallback(fallback::not_found)
         .method_not_allowed_fallback(fallback::method_not_allowed)

@@ -76,7 +76,15 @@ impl Worker {
         let room = self.concurrency - self.running.len();
         self.pending = false;
         self.next_look = Instant::now() + POLL;
-        let mut claimed = store::claim(&self.jobs.0.db, now, self.owner, room).await?;
+        let mut claimed = match store::claim(&self.jobs.0.db, now, self.owner, room).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                // It may have been carried out and only the answer lost; jobs that we hold without knowing it must
+                // not stay ours.
+                self.rename();
+                return Err(error);
+            }
+        };
         self.pending = claimed.len() == room;
         while let Some(job) = claimed.pop() {
             let handler = self.handlers.get(job.kind.as_str()).cloned();
@@ -117,8 +125,12 @@ impl Worker {
     /// A job whose outcome was not recorded must not stay ours: under a new name we may claim it again when its lease ends.
     fn settle(&mut self, ended: Result<bool, JoinError>) {
         if !matches!(ended, Ok(true)) {
-            self.owner = self.jobs.0.random.uuid(self.jobs.0.clock.now());
+            self.rename();
         }
+    }
+
+    fn rename(&mut self) {
+        self.owner = self.jobs.0.random.uuid(self.jobs.0.clock.now());
     }
 
     async fn measure(&mut self) {

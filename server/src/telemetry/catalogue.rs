@@ -59,8 +59,12 @@ pub const METRICS: &[Metric] = &[
         "Writes on SQLite that a durable commit carried; divided by the commits, how well they share.",
     ),
     counter("keystead_db_commits_total", &[], "Durable commits on SQLite."),
-    gauge("keystead_db_pool_connections", &["state"], "Connections to PostgreSQL, by state (in_use, idle)."),
-    gauge("keystead_db_pool_waiting", &[], "Callers that wait for a connection to PostgreSQL."),
+    gauge(
+        "keystead_db_pool_connections",
+        &["state", "store"],
+        "Database connections (SQLite: threads), by state (in_use, idle) and store (main, keyring, replica).",
+    ),
+    gauge("keystead_db_pool_waiting", &["store"], "Callers that wait for a database connection, by store."),
     counter(
         "keystead_fanout_dropped_total",
         &[],

@@ -20,7 +20,7 @@ pub struct Ground {
     pub clock: Clock,
     pub roots: RootKeys,
     pub random: Random,
-    _installation: support::Ground,
+    installation: support::Ground,
 }
 
 impl Ground {
@@ -37,8 +37,13 @@ impl Ground {
             clock: Clock::frozen(Timestamp::from_secs(1_772_700_000)),
             roots: RootKeys::new(&[key]),
             random: Random::seeded(7),
-            _installation: installation,
+            installation,
         }
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> String {
+        self.installation.database_url()
     }
 
     /// A queue as another process would have it: it shares nothing but the database, the keys and the clock.
