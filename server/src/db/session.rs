@@ -1,6 +1,5 @@
 //! A connection of the PostgreSQL pool while someone uses it.
 
-use std::future::Future;
 use std::time::Duration;
 
 use deadpool_postgres::Object;
@@ -106,13 +105,11 @@ impl Drop for Session {
 struct Unrest(Option<Object>);
 
 impl Unrest {
-    fn settle(mut self, how: &'static str) -> impl Future<Output = ()> {
-        async move {
-            let Some(client) = &self.0 else { return };
-            // It is answered after whatever is under way.
-            if let Ok(Ok(())) = tokio::time::timeout(SETTLE_LIMIT, client.batch_execute(how)).await {
-                drop(self.0.take());
-            }
+    async fn settle(mut self, how: &'static str) {
+        let Some(client) = &self.0 else { return };
+        // It is answered after whatever is under way.
+        if let Ok(Ok(())) = tokio::time::timeout(SETTLE_LIMIT, client.batch_execute(how)).await {
+            drop(self.0.take());
         }
     }
 }
