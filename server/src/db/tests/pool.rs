@@ -102,11 +102,10 @@ async fn a_table_that_was_changed_does_not_break_prepared_statements() {
     const NAMES: Sql = sql("SELECT n FROM counters WHERE id = $1");
     let bed = Bed::with_rows(Store::Postgres, 1).await;
     let held = join_all((0..8).map(|_| {
-        let read = bed.db.read(async |tx| {
+        bed.db.read(async |tx| {
             tx.query(NAP, args![]).await?;
             tx.query(NAMES, args![1]).await.map(drop)
-        });
-        read
+        })
     }))
     .await;
     assert!(held.iter().all(Result::is_ok), "prepared on every connection: {held:?}");
