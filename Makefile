@@ -23,8 +23,9 @@ lint: ## Check format, lints, scripts and file lengths
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-bench: ## Compare with raw baselines (release build, some minutes)
-	$(CARGO) run --release -p keystead-bench
+bench: ## Compare with raw baselines (release build, some minutes; ARGS=--full grows to a million people)
+	$(CARGO) build --release -p keystead -p keystead-bench
+	target/release/keystead-bench $(ARGS)
 
 test-deps: ## Install what the tests need and the machine lacks (Debian; root or sudo)
 	scripts/test-deps
