@@ -26,8 +26,9 @@ fmt: ## Format the code
 openapi: ## Write openapi.json anew after a change of the HTTP interface
 	$(CARGO) run -p keystead -- openapi --output openapi.json
 
-bench: ## Compare with raw baselines (release build, some minutes)
-	$(CARGO) run --release -p keystead-bench
+bench: ## Compare with raw baselines (release build, some minutes; ARGS=--full grows to a million people)
+	$(CARGO) build --release -p keystead -p keystead-bench
+	target/release/keystead-bench $(ARGS)
 
 test-deps: ## Install what the tests need and the machine lacks (Debian; root or sudo)
 	scripts/test-deps

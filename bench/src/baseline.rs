@@ -99,19 +99,22 @@ pub fn rotate_sqlite(path: &Path, sessions: &mut [Sample], batch: usize, now: i6
 pub fn hash(threads: usize, memory_kib: u32, iterations: u32, during: Duration) -> Result<Loop> {
     let stop = AtomicBool::new(false);
     let done = AtomicU64::new(0);
-    let (started, cpu) = (Instant::now(), crate::process::cpu(std::process::id())?);
-    std::thread::scope(|scope| {
+    let started = Instant::now();
+    let cpu = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| hash_until(&stop, &done, memory_kib, iterations))).collect();
         crate::process::pass(during);
         stop.store(true, Ordering::Relaxed);
-        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow::anyhow!("a hashing thread panicked"))?)
+        workers.into_iter().try_fold(Duration::ZERO, |sum, worker| {
+            let used = worker.join().map_err(|_| anyhow::anyhow!("a hashing thread panicked"))??;
+            anyhow::Ok(sum + used)
+        })
     })?;
-    let cpu = crate::process::cpu(std::process::id())?.saturating_sub(cpu);
     let done = done.load(Ordering::Relaxed).max(1) as f64;
     Ok(Loop { rate: done / started.elapsed().as_secs_f64(), cpu_ms: cpu.as_secs_f64() * 1000.0 / done })
 }
 
-fn hash_until(stop: &AtomicBool, done: &AtomicU64, memory_kib: u32, iterations: u32) -> Result<()> {
+/// The processor time it took.
+fn hash_until(stop: &AtomicBool, done: &AtomicU64, memory_kib: u32, iterations: u32) -> Result<Duration> {
     let params = Params::new(memory_kib, iterations, 1, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
     let mut blocks = vec![Block::new(); params.block_count()];
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -122,5 +125,5 @@ fn hash_until(stop: &AtomicBool, done: &AtomicU64, memory_kib: u32, iterations: 
             .map_err(|error| anyhow::anyhow!("{error}"))?;
         done.fetch_add(1, Ordering::Relaxed);
     }
-    Ok(())
+    crate::process::cpu_of_thread()
 }

@@ -30,7 +30,7 @@ const COPY: [Sql; 3] = [
 /// The statement of a refresh, except that pgbench cannot remember which generation each row has.
 const SCRIPT: &str = "\\set n random(1, 6000)
 UPDATE bench_sessions SET generation = generation + 1, rotated_at = NOW, last_active_at = NOW, refresh_expires_at = LATER, idle_expires_at = LATER \
-    WHERE id = lpad(to_hex(:n), 32, '0')::uuid AND generation >= 0 AND salt = decode(repeat('00', 32), 'hex') AND ended_at IS NULL \
+    WHERE id = lpad(to_hex(:n::bigint), 32, '0')::uuid AND generation >= 0 AND salt = decode(repeat('00', 32), 'hex') AND ended_at IS NULL \
     AND refresh_expires_at > NOW AND idle_expires_at > NOW AND expires_at > NOW \
     RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at, \
     refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason;
