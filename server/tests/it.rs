@@ -14,8 +14,12 @@ mod support;
 mod access;
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
+#[path = "../src/audit/tests.rs"]
+mod audit;
 #[path = "../src/cli/tests.rs"]
 mod cli;
+#[path = "../src/codes/tests.rs"]
+mod codes;
 #[path = "../src/config/tests.rs"]
 mod config;
 #[path = "../src/http/tests.rs"]
@@ -26,6 +30,8 @@ mod jobs;
 mod mail;
 #[path = "../src/passwords/tests.rs"]
 mod passwords;
+#[path = "../src/privacy/tests.rs"]
+mod privacy;
 #[path = "../src/secret/tests.rs"]
 mod secret;
 #[path = "../src/sessions/tests.rs"]
