@@ -24,7 +24,8 @@ struct Slot {
 struct State {
     under_way: u32,
     holders: u32,
-    failures: u32,
+    /// The most that anybody here has heard of; `None` until somebody has looked.
+    failures: Option<u32>,
 }
 
 /// The right to make one guess; gives it back when dropped.
@@ -52,7 +53,8 @@ impl Attempts {
             freed.as_mut().enable();
             {
                 let mut state = lock(&slot);
-                let left = threshold.saturating_sub(state.failures).clamp(1, width.max(1));
+                // Whoever comes first looks alone: there may be one try left.
+                let left = state.failures.map_or(1, |failures| threshold.saturating_sub(failures).clamp(1, width.max(1)));
                 if state.under_way < left {
                     state.under_way += 1;
                     return waiting.into_turn();
@@ -98,9 +100,15 @@ impl Drop for Waiting {
 }
 
 impl Turn {
-    /// Tells those who wait how many failures there are now.
+    /// Tells those who wait how many failures there are. A smaller number than the one known is an older look,
+    /// or failures were forgotten meanwhile; to believe it could let one guess too many through, not to believe
+    /// it makes some wait who need not.
     pub fn known_failures(&self, failures: u32) {
-        lock(&self.slot).failures = failures;
+        {
+            let mut state = lock(&self.slot);
+            state.failures = state.failures.max(Some(failures));
+        }
+        self.slot.free.notify_waiters();
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the slice of passwords promises (A1–A8), over HTTP on both stores.
 
+#[path = "tests/attempts.rs"]
+mod attempts;
 #[path = "tests/change.rs"]
 mod change;
 #[path = "tests/confirmation.rs"]

@@ -90,6 +90,17 @@ async fn parallel_guesses_get_five_tries(store: Store) {
     assert_eq!((count("login.failed"), count("login.locked")), (10, 2));
 }
 
+/// When one try is left, forty guesses at once get that one.
+async fn the_last_try_is_one_try(store: Store) {
+    let instance = Instance::start(store).await;
+    for n in 0..4 {
+        let email = format!("guest-{n}@example.com");
+        fail(&instance, &email, 4).await;
+        let answers = futures_util::future::join_all((0..40).map(|_| login(&instance, &email, OTHER))).await;
+        assert_eq!((with_status(&answers, 401), with_status(&answers, 423)), (1, 39));
+    }
+}
+
 /// Somebody guesses while the owner signs in: the owner gets in, or is told of the lock; never "wrong password".
 async fn guesses_do_not_spoil_honest_sign_ins(store: Store) {
     let instance = Instance::start(store).await;
@@ -181,6 +192,7 @@ both_stores!(
     a_lock_ends_by_itself,
     success_forgets_and_so_does_time,
     parallel_guesses_get_five_tries,
+    the_last_try_is_one_try,
     guesses_do_not_spoil_honest_sign_ins,
     instances_count_together,
     a_completed_reset_unlocks,
