@@ -125,6 +125,19 @@ async fn a_lost_database_is_unavailable_and_comes_back() {
     instance.signed_up("bob@example.com").await;
 }
 
+/// Whoever was changed last is found by every poll for changes, and is answered from memory all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_known_person_is_known_without_the_database() {
+    let stand = Cuttable::start(&[]).await;
+    let ada = stand.instance.signed_up("ada@example.com").await;
+    ada.api.get("/api/v1/auth/me").await.expect(200);
+    // Two rounds of the poll, during which nobody asks for her.
+    let began = Instant::now();
+    eventually("two polls", async || (began.elapsed() > Duration::from_millis(1200)).then_some(())).await;
+    stand.database.cut();
+    ada.api.get("/api/v1/auth/me").await.expect(200);
+}
+
 /// A database that says nothing any more, on connections that stay open, is as lost as one that is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_database_is_noticed_and_comes_back() {

@@ -110,7 +110,7 @@ struct Tabs {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     /// Calls are served and answered in any order, answers get lost, time passes: nobody is ever signed out.
     /// An answer that took longer than the window counts as lost, and a jar keeps the newest token it was given.
