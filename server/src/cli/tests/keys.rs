@@ -48,7 +48,7 @@ async fn keys_are_rotated_while_a_server_runs(store: Store) {
     ada.api.get("/api/v1/auth/me").await.expect(200);
 
     instance.advance(Duration::from_secs(20 * 60));
-    assert_eq!(published(&instance).await, [new.clone()], "its last token has expired");
+    assert_eq!(published(&instance).await, std::slice::from_ref(&new), "its last token has expired");
 
     let listed = keystead(&instance.ground, &["keys", "list"]).await.good().stdout;
     let lines: Vec<_> = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
