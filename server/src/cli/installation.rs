@@ -29,9 +29,12 @@ pub(super) async fn within(settings: Settings, work: impl AsyncFnOnce(&App) -> R
     result
 }
 
+/// What commands log. A lost Redis is no news here: they count no limits, and what they tell is polled for.
+const FILTER: &str = "warn,keystead::shared=off";
+
 /// The log of a command.
 pub(super) fn telemetry(settings: &Settings, seed: &Seed) -> Result<Telemetry, Failure> {
-    let quiet = Log { filter: "warn".to_owned(), ..settings.log.clone() };
+    let quiet = Log { filter: FILTER.to_owned(), ..settings.log.clone() };
     let telemetry = Telemetry::init(&quiet, seed.clock.clone(), Box::new(std::io::stderr()));
     telemetry.map_err(|error| StartError::Log(error.to_string()).into())
 }

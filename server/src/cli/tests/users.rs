@@ -159,7 +159,37 @@ async fn process_a_suspended_person_is_signed_out_within_a_second(store: Store) 
     assert!(process.terminate().await.success());
 }
 
+/// Several processes and a server write to the same files at once, and nobody fails.
+async fn flood_of_commands_beside_a_busy_server(store: Store) {
+    let instance = Instance::start(store).await;
+    let commands = futures_util::future::join_all((0..4).map(|number| {
+        let (ground, email) = (Arc::clone(&instance.ground), format!("{number}@example.com"));
+        async move { create(&ground, &email, &["--verified"]).await.good() }
+    }));
+    let sign_ups = futures_util::future::join_all((10..22).map(|number| {
+        let request = json!({ "email": format!("{number}@example.com"), "name": "Ada", "password": PASSWORD });
+        instance.post("/api/v1/auth/signup", request)
+    }));
+    let (_, answers) = tokio::join!(commands, sign_ups);
+    answers.into_iter().for_each(|answer| drop(answer.expect(201)));
+    let listed = keystead(&instance.ground, &["users", "list", "--json"]).await.good().json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 16);
+}
+
+/// The first commands on an empty store make the schema and the keys once, together.
+async fn the_first_commands_of_all_agree(store: Store) {
+    let ground = Ground::empty(store).await;
+    let emails: Vec<_> = (0..4).map(|number| format!("{number}@example.com")).collect();
+    futures_util::future::join_all(emails.iter().map(|email| async { create(&ground, email, &[]).await.good() })).await;
+    let listed = keystead(&ground, &["users", "list", "--json"]).await.good().json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 4);
+    let keys = keystead(&ground, &["keys", "list", "--json"]).await.good().json();
+    assert_eq!(keys["items"].as_array().unwrap().len(), 1);
+}
+
 both_stores!(
+    flood_of_commands_beside_a_busy_server,
+    the_first_commands_of_all_agree,
     a_verified_account_signs_in_at_once,
     an_account_that_is_not_verified_gets_the_code,
     a_made_up_password_is_shown_once,
@@ -169,6 +199,16 @@ both_stores!(
     a_lock_is_lifted,
     process_a_suspended_person_is_signed_out_within_a_second
 );
+
+/// Without Redis a command does its work all the same, and has nothing to say about it.
+#[tokio::test]
+async fn a_lost_redis_is_no_obstacle() {
+    let ground = Ground::migrated(Store::Sqlite).await;
+    let nowhere = [("REDIS_URL", "redis://127.0.0.1:1")];
+    let args = ["users", "create", "--email", ADA, "--name", "Ada", "--verified"];
+    run(&ground, &args, PASSWORD, &nowhere).await.good();
+    run(&ground, &["users", "suspend", ADA], "", &nowhere).await.good();
+}
 
 /// A store that cannot be reached is an error for people, too.
 #[tokio::test]
