@@ -214,7 +214,7 @@ impl Shared {
         match task {
             Task::Hash { password, salt, answer } => {
                 let hash = argon::hash(self.cost, password.expose_secret().as_bytes(), &salt, memory);
-                Box::new(move || drop(answer.send(hash)))
+                Box::new(move || _ = answer.send(hash))
             }
             Task::Verify { password, stored, answer } => {
                 let password = password.expose_secret().as_bytes();
@@ -226,7 +226,7 @@ impl Shared {
                         Verdict::Wrong
                     }
                 };
-                Box::new(move || drop(answer.send(verdict)))
+                Box::new(move || _ = answer.send(verdict))
             }
         }
     }
