@@ -118,7 +118,7 @@ impl SignupRequest {
 /// The answer is the same whether or not the address has an account; the mail that follows is not. With e-mail
 /// verification switched off the answer is the sign-in answer.
 #[utoipa::path(post, path = "/api/v1/auth/signup", tag = "signing in", operation_id = "signUp", request_body = SignupRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn signup(
     State(app): State<App>,
@@ -151,7 +151,7 @@ enum SignupAnswer {
 
 /// Sign up, under its other name
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "signing in", operation_id = "register", request_body = SignupRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn register(
     state: State<App>,

@@ -74,7 +74,7 @@ struct ConsentAnswer {
 /// Accept a policy
 ///
 /// Giving the same consent again changes nothing and answers with the one on record.
-#[utoipa::path(post, path = "/api/v1/account/consents", tag = "account", operation_id = "giveConsent", params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", max_length = 255)), security(("bearer" = [])), request_body = Acceptance,
+#[utoipa::path(post, path = "/api/v1/account/consents", tag = "account", operation_id = "giveConsent", params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", min_length = 1, max_length = 255, pattern = "^[!-~]+$")), security(("bearer" = [])), request_body = Acceptance,
     responses((status = 201, body = ConsentAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn give(
     State(app): State<App>,
