@@ -27,7 +27,7 @@ use crate::passwords::Attempts;
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
-use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{access, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
@@ -73,6 +73,17 @@ impl App {
     /// Who presents `token`; the guard asks this.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
         self.sessions.authenticate(token, now)
+    }
+
+    /// Whether `caller` may use `scope` now. Roles are looked up in memory, which follows a change within a second on every
+    /// instance; a token of the first-party sign-in stands for all its person may do, any other for what it was issued with.
+    pub async fn grants(&self, caller: &Verified, scope: &str) -> Result<bool, Problem> {
+        let held = caller.scopes.iter().any(|granted| granted == scope);
+        if !held && caller.client != sessions::FIRST_PARTY_CLIENT {
+            return Ok(false);
+        }
+        let person = self.people.view(caller.user).await?;
+        Ok(person.is_some_and(|person| access::grants(&person.roles, scope)))
     }
 
     /// A link into the application's pages. The secret works once and for an hour; no `Referer` of ours and no log holds it.

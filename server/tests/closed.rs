@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Method;
+use keystead::access::SCOPES;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Instance, Store, both_stores};
@@ -53,6 +54,12 @@ impl Operation {
     pub fn is_closed(&self) -> bool {
         let asked = self.described["security"].as_array().cloned().unwrap_or_default();
         !asked.is_empty() && asked.iter().all(|scheme| scheme.get("bearer").is_some())
+    }
+
+    /// The scope that its guard asks for.
+    pub fn scope(&self) -> Option<String> {
+        let scope = self.described["security"].as_array()?.iter().find_map(|scheme| scheme["bearer"][0].as_str())?;
+        self.is_closed().then(|| scope.to_owned())
     }
 }
 
@@ -120,7 +127,8 @@ async fn strangers_find_nothing(store: Store) {
     let ada = instance.signed_up("ada@example.com").await;
     let eve = instance.signed_up("eve@example.com").await;
     let mut tried = 0;
-    for operation in operations().into_iter().filter(|operation| operation.template.contains('{')) {
+    let mine = |operation: &Operation| operation.template.contains('{') && operation.scope().is_none();
+    for operation in operations().into_iter().filter(mine) {
         for id in [ada.session_id(), ada.id()] {
             let path = operation.path().replace("01920000-0000-7000-8000-000000000000", id);
             let answer = eve.api.send(operation.method.clone(), &path, None).await;
@@ -130,6 +138,28 @@ async fn strangers_find_nothing(store: Store) {
     }
     assert!(tried > 0);
     ada.api.get("/api/v1/auth/me").await.expect(200);
+}
+
+/// Whoever lacks the scope that the document names gets 403, whatever they ask for; who was granted another scope too.
+async fn nobody_passes_without_the_scope(store: Store) {
+    let instance = Instance::start(store).await;
+    let eve = instance.signed_up("eve@example.com").await;
+    let auditor = instance.signed_up("auditor@example.com").await;
+    instance.set_roles(&auditor, "auditor").await;
+    for operation in operations() {
+        let Some(scope) = operation.scope() else { continue };
+        assert!(SCOPES.contains(&scope.as_str()), "{} asks for {scope}, which no role grants", operation.name());
+        for id in ["01920000-0000-7000-8000-000000000000", eve.id()] {
+            let path = operation.path().replace("01920000-0000-7000-8000-000000000000", id);
+            for body in [None, Some(json!({})), Some(json!({"unknown": 1}))] {
+                let answer = eve.api.send(operation.method.clone(), &path, body.clone()).await;
+                answer.expect_problem(403, "insufficient_scope");
+                if !scope.ends_with(":read") {
+                    auditor.api.send(operation.method.clone(), &path, body).await.expect_problem(403, "insufficient_scope");
+                }
+            }
+        }
+    }
 }
 
 /// What exists beside the document: pages and files that say nothing of anybody.
@@ -162,4 +192,4 @@ async fn what_is_not_documented_is_not_there(store: Store) {
     }
 }
 
-both_stores!(nobody_gets_in, strangers_find_nothing, what_is_not_documented_is_not_there);
+both_stores!(nobody_gets_in, nobody_passes_without_the_scope, strangers_find_nothing, what_is_not_documented_is_not_there);

@@ -1,26 +1,20 @@
-//! Roles and the scopes they grant. Guards themselves are extractors ([`crate::http::guard`]).
+//! Roles and the scopes they grant. The guard itself is an extractor: a route that takes
+//! `Scoped<scope::UsersRead>` ([`crate::http::guard::Scoped`]) lets in who was granted that scope.
 
-/// Everything a role can grant; `admin` has all of it, `auditor` what only reads.
-pub const SCOPES: &[&str] = &[
-    "audit:read",
-    "clients:write",
-    "flags:read",
-    "flags:write",
-    "jobs:read",
-    "jobs:write",
-    "keys:write",
-    "ops:read",
-    "quotas:write",
-    "users:read",
-    "users:write",
-];
+pub mod scope;
+
+pub use scope::SCOPES;
 
 /// The built-in roles.
 pub const ROLES: &[&str] = &["user", "auditor", "admin"];
 
 /// The scopes that `roles` grant together, each once, in the order of [`SCOPES`].
 pub fn scopes_of(roles: &[String]) -> Vec<&'static str> {
+    SCOPES.iter().copied().filter(|scope| grants(roles, scope)).collect()
+}
+
+/// Whether `roles` grant `scope`: `admin` everything, `auditor` what only reads.
+pub fn grants(roles: &[String], scope: &str) -> bool {
     let has = |role: &str| roles.iter().any(|held| held == role);
-    let (admin, auditor) = (has("admin"), has("auditor"));
-    SCOPES.iter().copied().filter(|scope| admin || (auditor && scope.ends_with(":read"))).collect()
+    SCOPES.contains(&scope) && (has("admin") || (has("auditor") && scope.ends_with(":read")))
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
-use crate::http::guard::bearer;
+use crate::access::scope::OpsRead;
+use crate::http::guard::{Scope, bearer};
 use crate::http::health::{Health, Report, Summary, probes};
 use crate::http::visit::Visit;
 
@@ -20,9 +21,6 @@ enum HealthAnswer {
     Detail(Box<Report>),
     Status(Summary),
 }
-
-/// The scope that shows the parts.
-const SCOPE: &str = "ops:read";
 
 /// `GET /health/live`, `GET /health/ready`, `GET /health`.
 pub(super) fn routes(app: &App, health: Health) -> Router {
@@ -40,5 +38,9 @@ pub(super) async fn status(State((app, health)): State<(App, Health)>, request: 
     let (mut parts, _) = request.into_parts();
     let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await else { return report.summary() };
     let caller = bearer(&parts).and_then(|token| app.authenticate(token, visit.now()).ok());
-    if caller.is_some_and(|caller| caller.scopes.iter().any(|scope| scope == SCOPE)) { report.detail() } else { report.summary() }
+    let granted = match caller {
+        Some(caller) => app.grants(&caller, OpsRead::NAME).await.unwrap_or(false),
+        None => false,
+    };
+    if granted { report.detail() } else { report.summary() }
 }

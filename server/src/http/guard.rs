@@ -3,7 +3,8 @@
 //! [`Caller`] is a signed-in person or service; the access token is checked from memory and the
 //! per-user limit is taken. [`Visitor`] is anybody; the limit for callers not signed in is taken per
 //! address, and the route's own limit with it. `openapi.json` shows the same declaration, and a test
-//! runs every operation as nobody to prove that it holds.
+//! runs every operation as nobody to prove that it holds. [`Scoped`] is a caller who was granted the scope that its
+//! type names.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -53,13 +54,39 @@ impl std::ops::Deref for Caller {
     }
 }
 
-impl Caller {
-    /// Refuses callers whose token lacks `scope`.
-    pub fn require(&self, scope: &str) -> Result<(), Problem> {
-        if self.scopes.iter().any(|granted| granted == scope) {
-            return Ok(());
+/// A scope, as a type: [`crate::access::scope`] has one for each.
+pub trait Scope {
+    /// As it stands in tokens and in the API reference.
+    const NAME: &'static str;
+}
+
+/// A caller who was granted the scope `S`, at this moment: roles that were taken away or given since the token was
+/// issued count at once (see [`App::grants`]).
+#[derive(Debug)]
+pub struct Scoped<S> {
+    /// Who calls.
+    pub caller: Caller,
+    scope: PhantomData<S>,
+}
+
+impl<S> std::ops::Deref for Scoped<S> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.caller
+    }
+}
+
+impl<S: Scope + Send> FromRequestParts<App> for Scoped<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if app.grants(&caller, S::NAME).await? {
+            return Ok(Self { caller, scope: PhantomData });
         }
-        Err(Problem::new(Code::InsufficientScope).detail(format!("This needs the scope `{scope}`, which the access token does not have.")))
+        let detail = format!("This needs the scope `{}`, which the access token does not have.", S::NAME);
+        Err(Problem::new(Code::InsufficientScope).detail(detail))
     }
 }
 

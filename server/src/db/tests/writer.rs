@@ -15,7 +15,10 @@ const PATIENCE: Duration = Duration::from_millis(400);
 struct Lock(rusqlite::Connection);
 
 impl Lock {
-    fn on(bed: &Bed) -> Self {
+    /// Waits until the writer has put down what it had: it answers its callers a moment before, and a job that is as
+    /// good as done must not be taken for the first of the next ones.
+    async fn on(bed: &Bed) -> Self {
+        eventually("an idle writer", async || (bed.db.pool_status().in_use == 0).then_some(())).await;
         let connection = rusqlite::Connection::open(bed.ground.data_dir().join("keystead.db")).unwrap();
         connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         Self(connection)
@@ -26,7 +29,7 @@ impl Lock {
     }
 }
 
-/// Until the writer holds one job and `more` wait, so that all of them meet in one commit.
+/// Until the writer, idle before, holds one job and the others of `jobs` wait, so that all of them meet in one commit.
 async fn queued(db: &Db, jobs: usize) {
     eventually("a full queue", async || {
         let status = db.pool_status();
@@ -38,7 +41,7 @@ async fn queued(db: &Db, jobs: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lock_of_another_process_is_waited_for() {
     let bed = Bed::new(Store::Sqlite).await;
-    let lock = Lock::on(&bed);
+    let lock = Lock::on(&bed).await;
     let db = bed.db.clone();
     let write = tokio::spawn(async move { add(&db, 1).await });
     queued(&bed.db, 1).await;
@@ -52,7 +55,7 @@ async fn the_lock_of_another_process_is_waited_for() {
 async fn a_lock_that_is_kept_makes_all_unavailable_after_one_wait() {
     let bed = Bed::new(Store::Sqlite).await;
     let db = bed.open(bed.ground.database_url(), PATIENCE);
-    let lock = Lock::on(&bed);
+    let lock = Lock::on(&bed).await;
     let started = Instant::now();
     let refused = join_all((0..20).map(|id| add(&db, id))).await;
     let took = started.elapsed();
@@ -66,7 +69,7 @@ async fn a_lock_that_is_kept_makes_all_unavailable_after_one_wait() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_written_for_a_caller_who_is_gone() {
     let bed = Bed::new(Store::Sqlite).await;
-    let lock = Lock::on(&bed);
+    let lock = Lock::on(&bed).await;
     let (first, second) = (bed.db.clone(), bed.db.clone());
     let stays = tokio::spawn(async move { add(&first, 1).await });
     queued(&bed.db, 1).await;
@@ -82,7 +85,7 @@ async fn nothing_is_written_for_a_caller_who_is_gone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_share_a_commit() {
     let bed = Bed::new(Store::Sqlite).await;
-    let lock = Lock::on(&bed);
+    let lock = Lock::on(&bed).await;
     let calls: Vec<_> = (0..100)
         .map(|id| {
             let db = bed.db.clone();
@@ -103,7 +106,7 @@ async fn a_commit_that_the_engine_gives_up_is_nobodys_success() {
     const SPOIL: Sql = sql("INSERT OR ROLLBACK INTO counters (id, n) VALUES (1, 0)");
     let bed = Bed::new(Store::Sqlite).await;
     add(&bed.db, 1).await.unwrap();
-    let lock = Lock::on(&bed);
+    let lock = Lock::on(&bed).await;
     let (before, within, after) = (bed.db.clone(), bed.db.clone(), bed.db.clone());
     let before = tokio::spawn(async move { add(&before, 2).await });
     queued(&bed.db, 1).await;
