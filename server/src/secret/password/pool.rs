@@ -16,6 +16,10 @@ use crate::secret::Random;
 
 /// Idle threads give their memory back after this long.
 const RELEASE_AFTER: Duration = Duration::from_secs(10);
+/// How far hashing steps back (nice): whatever else the process does takes turns with a handful of threads that compute
+/// without end, and token checks must not wait for them. When nobody else wants the core, hashing has all of it.
+#[cfg(target_os = "linux")]
+const STEP_BACK: i32 = 5;
 /// The first guess at the speed of Argon2: time per KiB and pass on a slow core.
 const GUESS_PER_KIB: Duration = Duration::from_nanos(500);
 
@@ -249,7 +253,16 @@ fn spawn(number: usize, shared: &Arc<Shared>) -> bool {
     started.is_ok()
 }
 
+/// On Linux a priority belongs to a thread, elsewhere to the process, which must not step back as a whole.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(STEP_BACK) {
+        tracing::debug!(%error, "hashing runs at the priority of everything else");
+    }
+}
+
 fn work(shared: &Shared) {
+    step_back();
     let mut memory = Memory::new(shared.cost, Arc::clone(&shared.held));
     while let Some(job) = shared.next(&mut memory) {
         histogram!("keystead_password_pool_wait_seconds").record(job.since.elapsed());
