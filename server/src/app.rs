@@ -99,6 +99,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(passwords::routes())
         .merge(sessions::routes())
         .merge(accounts::routes())
+        .merge(accounts::import::routes())
         .merge(privacy::routes())
         .merge(oauth::routes())
 }
@@ -197,7 +198,8 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
 
     let listener = build::bind(&settings.server.host, settings.server.port, "HOST and PORT").await?;
     let addr = listener.local_addr().map_err(StartError::Io)?;
-    let gates = GateSettings { access_log: telemetry.access_log(), ..GateSettings::new(settings) };
+    let allowances = vec![accounts::import::ALLOWANCE];
+    let gates = GateSettings { access_log: telemetry.access_log(), allowances, ..GateSettings::new(settings) };
     let gate = Gate::new(router(&app, health.clone()), gates, tools.clone());
     let serving = ServerSettings::new(&settings.server).drain_delay(settings.server.drain_delay);
     let public = tokio::spawn(crate::http::serve(listener, gate, serving, readiness.clone(), stop.clone()));

@@ -11,6 +11,7 @@
 
 pub mod directory;
 mod email;
+pub mod import;
 mod lifecycle;
 mod people;
 mod profile;

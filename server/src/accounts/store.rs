@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::status::Status;
 use crate::args;
-use crate::db::{Db, DbError, Row, Tx};
+use crate::db::{Db, DbError, Row, Tx, hex};
 use crate::time::Timestamp;
 
 crate::statements! {
@@ -13,6 +13,21 @@ crate::statements! {
             created_at, updated_at, version)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, 1)
         ON CONFLICT (email_index) DO NOTHING";
+    /// New people, many at once ($1 is JSON: one list a person, bytes in hex); whoever's address is taken is left out.
+    INSERT_MANY = "INSERT INTO users (id, email_index, email, name, job_role, status, roles, email_verified_at, password_hash, password_changed_at,
+            created_at, updated_at, version)
+        SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), unhex(value ->> 4), value ->> 5, value ->> 6,
+            value ->> 7, value ->> 8, CASE WHEN value ->> 8 IS NULL THEN NULL ELSE $2 END, value ->> 9, $2, 1
+        FROM json_each($1) WHERE true ON CONFLICT (email_index) DO NOTHING",
+      postgres "INSERT INTO users (id, email_index, email, name, job_role, status, roles, email_verified_at, password_hash, password_changed_at,
+            created_at, updated_at, version)
+        SELECT (value ->> 0)::uuid, decode(value ->> 1, 'hex'), decode(value ->> 2, 'hex'), decode(value ->> 3, 'hex'), decode(value ->> 4, 'hex'),
+            value ->> 5, value ->> 6, (value ->> 7)::bigint, value ->> 8, CASE WHEN value ->> 8 IS NULL THEN NULL ELSE $2::bigint END,
+            (value ->> 9)::bigint, $2::bigint, 1
+        FROM json_array_elements($1::text::json) ON CONFLICT (email_index) DO NOTHING";
+    /// Which blind indexes are in use ($1 is a JSON list of hex).
+    TAKEN = "SELECT email_index FROM users WHERE email_index IN (SELECT unhex(value) FROM json_each($1))",
+      postgres "SELECT email_index FROM users WHERE email_index IN (SELECT decode(value, 'hex') FROM json_array_elements_text($1::text::json))";
     /// A person by id.
     FIND = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
             password_changed_at, contested_at
@@ -168,6 +183,33 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<bool, DbError> {
         new.created_at
     ];
     Ok(tx.execute(INSERT, args).await? == 1)
+}
+
+/// Writes many new people at `now`; how many, without those whose address was taken meanwhile.
+pub async fn insert_many(tx: &mut Tx, people: &[NewUser], now: Timestamp) -> Result<usize, DbError> {
+    let row = |new: &NewUser| {
+        serde_json::json!([
+            new.id.simple().to_string(),
+            hex(&new.email_index),
+            hex(&new.email),
+            hex(&new.name),
+            new.job_role.as_deref().map(hex),
+            new.status.as_str(),
+            new.roles.join(" "),
+            new.email_verified_at.map(Timestamp::as_micros),
+            new.password_hash,
+            new.created_at.as_micros()
+        ])
+    };
+    let rows: Vec<_> = people.iter().map(row).collect();
+    let written = tx.execute(INSERT_MANY, args![json(&rows)?, now]).await?;
+    Ok(usize::try_from(written).unwrap_or(usize::MAX))
+}
+
+/// Which of the blind indexes have an account.
+pub async fn taken(db: &Db, indexes: &[[u8; 32]]) -> Result<Vec<[u8; 32]>, DbError> {
+    let indexes: Vec<String> = indexes.iter().map(|index| hex(index)).collect();
+    db.query(TAKEN, args![json(&indexes)?]).await?.iter().map(|row| row.get(0)).collect()
 }
 
 /// A person by id.

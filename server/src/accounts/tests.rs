@@ -2,6 +2,8 @@
 
 #[path = "tests/email.rs"]
 mod email;
+#[path = "tests/import.rs"]
+mod import;
 #[path = "tests/lifecycle.rs"]
 mod lifecycle;
 #[path = "tests/profile.rs"]

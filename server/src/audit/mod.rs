@@ -50,6 +50,8 @@ actions! {
     CONSENT_GIVEN = "consent.given";
     /// An account was created by an operator.
     USER_CREATED = "user.created";
+    /// Accounts were imported from another system.
+    USERS_IMPORTED = "users.imported";
     /// An account was suspended.
     USER_SUSPENDED = "user.suspended";
     /// An account was made active.

@@ -31,7 +31,7 @@ pub use error::DbError;
 pub use sql::Sql;
 pub use target::{PostgresTarget, TargetError};
 pub use tx::Tx;
-pub use value::{FromValue, Row, Value};
+pub use value::{FromValue, Row, Value, hex};
 
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;

@@ -183,3 +183,10 @@ pub(super) fn from_postgres(row: &tokio_postgres::Row, index: usize) -> Result<V
     };
     Ok(value.unwrap_or(Value::Null))
 }
+
+/// Bytes as they stand inside a JSON argument: `unhex` reads them on SQLite, `decode(…, 'hex')` on PostgreSQL.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    digits.map(char::from).collect()
+}

@@ -16,7 +16,7 @@ use super::roots::{self, Purpose, RootKeys};
 use super::seal::{SealError, framed};
 use super::{KeyId, Random};
 use crate::args;
-use crate::db::{Db, DbError, Row};
+use crate::db::{Db, DbError, Row, hex};
 use crate::time::{Clock, Timestamp};
 
 /// Expanded keys kept in memory at most.
@@ -69,6 +69,25 @@ impl Keyring {
         let key = PersonKey::new(person, &key, inner.random.clone());
         inner.cache.insert(person, key.clone());
         Ok(key)
+    }
+
+    /// Makes and stores the keys of many new people in one statement, in the order of `persons`. They are not kept in
+    /// memory: whoever imports thousands does not speak for them.
+    ///
+    /// # Errors
+    /// As [`Keyring::create`].
+    pub async fn create_many(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, SealError> {
+        let inner = &self.0;
+        let (mut keys, mut rows) = (Vec::with_capacity(persons.len()), Vec::with_capacity(persons.len()));
+        for &person in persons {
+            let key = Zeroizing::new(inner.random.bytes::<32>());
+            let wrapped = inner.roots.seal(Purpose::WrapKeys, &person_place(person), &*key);
+            rows.push([person.simple().to_string(), hex(&wrapped)]);
+            keys.push(PersonKey::new(person, &key, inner.random.clone()));
+        }
+        let rows = serde_json::to_string(&rows).map_err(|error| DbError::Other(error.to_string()))?;
+        inner.store.write_one(sql::ADD_PERSONS, args![rows, inner.roots.current(), inner.clock.now()]).await?;
+        Ok(keys)
     }
 
     /// From the cache, else from the store.

@@ -21,6 +21,11 @@ crate::statements! {
          $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64)";
     /// A new person's wrapped key.
     ADD_PERSON = "insert into person_keys (person_id, wrapped, wrapped_by, created_at) values ($1, $2, $3, $4)";
+    /// Many at once ($1 is JSON: [[person, wrapped], …] in hex).
+    ADD_PERSONS = "insert into person_keys (person_id, wrapped, wrapped_by, created_at)
+        select unhex(value ->> 0), unhex(value ->> 1), $2, $3 from json_each($1)",
+      postgres "insert into person_keys (person_id, wrapped, wrapped_by, created_at)
+        select (value ->> 0)::uuid, decode(value ->> 1, 'hex'), $2, $3 from json_array_elements($1::text::json)";
     /// Erases.
     REMOVE_PERSON = "delete from person_keys where person_id = $1";
     /// A page of what one older master key wrapped.

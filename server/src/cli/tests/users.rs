@@ -50,6 +50,33 @@ async fn an_account_that_is_not_verified_gets_the_code(store: Store) {
     login(&instance, ADA).await.expect(200);
 }
 
+async fn accounts_are_imported_from_a_file(store: Store) {
+    let instance = Instance::start(store).await;
+    let lines = [
+        json!({"email": ADA, "name": "Ada", "emailVerified": true, "roles": ["admin"]}),
+        json!({"email": "bob@example.com", "name": "Bob"}),
+        json!({"email": "nobody", "name": "Nobody"}),
+    ];
+    let file = lines.each_ref().map(|line| line.to_string()).join("\n");
+    let dry = run(&instance.ground, &["users", "import", "-", "--dry-run"], &file, &[]).await;
+    assert_eq!(dry.code, Some(1));
+    assert!(
+        dry.stdout.contains("line 3: invalid_email") && dry.stdout.contains("Would be imported: 2, skipped: 0, failed: 1."),
+        "{}",
+        dry.stdout
+    );
+    let ran = run(&instance.ground, &["users", "import", "-", "--json"], &file, &[]).await;
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&report["imported"], &report["failed"], ran.code), (&json!(2), &json!(1), Some(1)));
+    let path = instance.ground.data_dir().join("people.ndjson");
+    std::fs::write(&path, lines[..2].iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let again = keystead(&instance.ground, &["users", "import", path.to_str().unwrap(), "--json"]).await.good().json();
+    assert_eq!((&again["imported"], &again["skipped"]), (&json!(0), &json!(2)));
+    assert_eq!(acts(&instance.ground).await, ["users.imported"]);
+    let missing = keystead(&instance.ground, &["users", "import", "/nowhere/at/all"]).await;
+    assert_eq!(missing.code, Some(2));
+}
+
 async fn a_made_up_password_is_shown_once(store: Store) {
     let instance = Instance::start(store).await;
     let args = ["users", "create", "--email", ADA, "--name", "Ada", "--verified", "--json"];
@@ -188,6 +215,7 @@ async fn the_first_commands_of_all_agree(store: Store) {
 }
 
 both_stores!(
+    accounts_are_imported_from_a_file,
     flood_of_commands_beside_a_busy_server,
     the_first_commands_of_all_agree,
     a_verified_account_signs_in_at_once,

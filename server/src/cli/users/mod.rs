@@ -2,6 +2,7 @@
 
 mod act;
 mod create;
+mod import;
 mod list;
 mod show;
 
@@ -20,6 +21,8 @@ use crate::secret::Random;
 pub enum Users {
     /// Create an account
     Create(Create),
+    /// Import accounts from another system, with their password hashes
+    Import(Import),
     /// List accounts, newest first
     List(List),
     /// Show one account
@@ -63,6 +66,22 @@ pub struct Create {
     /// What the account may do: user, auditor, admin
     #[arg(long, value_name = "ROLES", value_delimiter = ',', default_value = "user")]
     pub roles: Vec<String>,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Import accounts from another system
+///
+/// One JSON object a line: email, name, and optionally role, emailVerified, roles, createdAt, passwordHash. Wrong lines are
+/// named and harm no other. An address that has an account is skipped, so a file can be imported again.
+#[derive(Clone, Debug, Args)]
+pub struct Import {
+    /// The file; - for standard input
+    pub file: std::path::PathBuf,
+    /// Check every line and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -121,6 +140,7 @@ impl Users {
                 let password = password::choose(&create, &mut password::Terminal::process(), || Random::system().bytes())?;
                 block_on(1, within(settings, async |app: &App| create.act(app, password, output).await))
             }
+            Self::Import(import) => block_on(1, within(settings, async |app: &App| import.act(app, output).await)),
             Self::List(list) => block_on(1, within(settings, async |app: &App| list.act(app, output).await)),
             Self::Show(show) => block_on(1, within(settings, async |app: &App| show.act(app, output).await)),
             Self::Unlock(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Unlock, app, output).await)),
