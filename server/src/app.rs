@@ -102,6 +102,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(accounts::import::routes())
         .merge(privacy::routes())
         .merge(oauth::routes())
+        .merge(audit::routes())
 }
 
 /// Every slice's jobs.

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
 
 /// An instant: whole microseconds since 1970-01-01T00:00:00Z. RFC 3339 outside, an integer in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +53,12 @@ impl Timestamp {
     /// How long after `earlier` this is; zero when it is not after.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The lowest UUIDv7 of this instant's millisecond (RFC 9562 section 5.7): whatever was made later has a higher id.
+    pub fn lowest_id(self) -> Uuid {
+        let millis = u64::try_from(self.0.div_euclid(1000)).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
     }
 
     /// RFC 3339 in UTC with microseconds; instants outside the years 0–9999 are shown at the limit.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::App;
 use crate::accounts::{By, LifecycleError, PERSON_CHANGED};
@@ -14,9 +13,11 @@ use crate::error::Problem;
 use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
-use crate::{accounts, codes, idempotency, passwords};
+use crate::{accounts, audit, codes, idempotency, passwords};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// The order of the audit trail is fixed within a second.
+const SEAL_EVERY: Duration = Duration::from_millis(500);
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(30);
 /// Keys younger than this may belong to a sign-up that is under way.
 const ORPHAN_AGE: Duration = Duration::from_secs(60 * 60);
@@ -50,11 +51,27 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
         })
         .await;
     });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { every(SEAL_EVERY, token, || seal(&this)).await });
     let grace = app.ground.settings.server.shutdown_grace;
     let jobs = app.ground.jobs.run(super::job_handlers(app), JOBS_AT_ONCE, grace, stop_jobs.clone());
     tasks.spawn(async move {
         let _ = jobs.await;
     });
+}
+
+/// Until nothing is left: a flood of events is sealed as fast as it came.
+async fn seal(app: &App) {
+    loop {
+        match audit::seal(&app.ground.db).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the audit trail could not be sealed; it is tried again at once");
+                return;
+            }
+        }
+    }
 }
 
 async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken, work: impl Fn() -> F) {
@@ -134,7 +151,7 @@ impl App {
 
     /// A sign-up that was cut off between its key and its row leaves a key that belongs to nobody.
     async fn destroy_orphaned_keys(&self, now: Timestamp) -> Result<(), Problem> {
-        let mut after = Some(oldest_id(now.minus(ORPHAN_WINDOW)));
+        let mut after = Some(now.minus(ORPHAN_WINDOW).lowest_id());
         loop {
             let page = self.ground.keyring.orphans(now.minus(ORPHAN_AGE), after, BATCH).await?;
             let Some(last) = page.last().copied() else { return Ok(()) };
@@ -148,10 +165,4 @@ impl App {
             after = Some(last);
         }
     }
-}
-
-/// The smallest UUIDv7 of an instant (RFC 9562 section 5.7).
-fn oldest_id(at: Timestamp) -> Uuid {
-    let millis = u64::try_from(at.as_micros() / 1000).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }

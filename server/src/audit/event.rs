@@ -3,9 +3,10 @@
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use super::chain::Recorded;
 use crate::ground::Ground;
 use crate::http::context::Origin;
-use crate::secret::{PersonKey, Place, Purpose};
+use crate::secret::{PersonKey, Place, Purpose, RootKeys};
 use crate::time::Timestamp;
 
 /// The name of an act.
@@ -122,4 +123,17 @@ impl Event {
         });
         self
     }
+}
+
+/// Where an act came from, as far as it can still be opened: without the person's key it cannot, which is what erasing is for.
+pub(super) fn open_origin(roots: &RootKeys, key: Option<&PersonKey>, event: &Recorded) -> Origin {
+    let Some(sealed) = &event.origin else { return Origin::default() };
+    let opened = match (event.sealed_for, key) {
+        (Some(_), Some(key)) => key.open(Place { table: "audit_events", column: "origin", row: event.id.as_bytes() }, sealed),
+        (Some(_), None) => return Origin::default(),
+        (None, _) => roots.open(Purpose::System, &[b"audit_events.origin", event.id.as_bytes().as_slice()].concat(), sealed),
+    };
+    let plain: Json = opened.ok().and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
+    let text = |name: &str| plain[name].as_str().map(str::to_owned);
+    Origin { ip: text("ip").and_then(|ip| ip.parse().ok()), user_agent: text("userAgent"), request_id: event.request_id.clone() }
 }

@@ -3,13 +3,24 @@
 //! Where an act came from is personal, so it stands sealed in the event: under the person's own key when
 //! there is one, else under the installation's. Everything else is ids and words of ours.
 //!
-//! Owns the table `audit_events`. `seq`, `hash` and `previous_hash` stay empty until the chain is sealed.
+//! Twice a second events are given their place and the hash of the one before ([`seal`]), so that whoever edits, drops,
+//! adds or moves one by hand is found out ([`verify`]).
+//!
+//! Owns the table `audit_events`. `seq`, `hash` and `previous_hash` stay empty until an event is sealed.
 
+pub mod chain;
 mod event;
+mod routes;
+mod seal;
+mod search;
 mod store;
+mod verify;
 
 pub use event::{Action, Actor, Event, Target};
+pub use routes::routes;
+pub use seal::seal;
 pub use store::{STATEMENTS, record};
+pub use verify::{Broken, Verification, verify};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $action:literal;)+) => {

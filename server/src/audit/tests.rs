@@ -1,5 +1,10 @@
 //! What every act leaves behind: who, what, on whom, how it ended, in which request; and nothing personal in the clear.
 
+#[path = "tests/chain.rs"]
+mod chain;
+#[path = "tests/search.rs"]
+mod search;
+
 use keystead::audit::ACTIONS;
 use keystead::secret::{Place, Purpose};
 use serde_json::json;

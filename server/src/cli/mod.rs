@@ -6,6 +6,7 @@
 //! one JSON document. Commands load the settings themselves through [`settings`], so that `completions`, `openapi`
 //! and `--version` work with a broken configuration.
 
+pub mod audit;
 pub mod completions;
 pub mod config;
 mod installation;
@@ -58,6 +59,9 @@ pub enum Command {
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Check the audit trail
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print the OpenAPI document of the HTTP interface
     Openapi(openapi::Openapi),
     /// Print a completion script for your shell
@@ -149,6 +153,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Config(config) => config.run(output),
         Command::Users(users) => users.run(output),
         Command::Keys(keys) => keys.run(output),
+        Command::Audit(audit) => audit.run(output),
         Command::Openapi(openapi) => openapi.run(output),
         Command::Completions(completions) => completions.run(output),
     }

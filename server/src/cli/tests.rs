@@ -1,6 +1,8 @@
 //! The real program: what it prints, and its exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its stage has failed")]
 
+#[path = "tests/audit.rs"]
+mod audit;
 #[path = "tests/command.rs"]
 mod command;
 #[path = "tests/directory.rs"]

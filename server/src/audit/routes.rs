@@ -1,0 +1,158 @@
+//! `GET /api/v1/admin/audit` and `GET /api/v1/admin/audit/verify`.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json_;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::chain::Link;
+use super::event::open_origin;
+use super::search::Filter;
+use super::verify::Verification;
+use super::{store, verify};
+use crate::access::scope;
+use crate::app::App;
+use crate::db::hex;
+use crate::error::{Problem, ProblemBody};
+use crate::http::extract::{Json, Query};
+use crate::http::guard::{Scoped, take};
+use crate::http::limits::Policy;
+use crate::http::page::{List, PageQuery};
+use crate::http::visit::Visit;
+use crate::time::Timestamp;
+
+const LIST: &str = "audit";
+
+/// The routes of this slice.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(search)).routes(routes!(verify_chain))
+}
+
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SearchQuery {
+    /// Who acted.
+    pub actor: Option<Uuid>,
+    /// The act, such as `session.started`.
+    #[param(max_length = 64)]
+    pub action: Option<String>,
+    /// What was acted on.
+    pub target: Option<Uuid>,
+    /// `success` or `denied`.
+    pub outcome: Option<String>,
+    /// From this instant on (RFC 3339).
+    #[param(format = DateTime)]
+    pub from: Option<String>,
+    /// Before this instant (RFC 3339).
+    #[param(format = DateTime)]
+    pub to: Option<String>,
+    /// Rows on the page.
+    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
+    limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    #[param(required = false, pattern = "^[A-Za-z0-9_-]{43}$")]
+    cursor: Option<String>,
+}
+
+/// Somebody or something.
+#[derive(Serialize, ToSchema)]
+struct Party {
+    r#type: String,
+    #[schema(required = true)]
+    id: Option<Uuid>,
+}
+
+/// An event of the audit trail.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct EventView {
+    id: Uuid,
+    /// Its place in the chain; null for the second until it is sealed.
+    #[schema(required = true)]
+    seq: Option<i64>,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    actor: Party,
+    action: String,
+    target: Party,
+    /// `success` or `denied`.
+    outcome: String,
+    /// Null where there was none, and once the person is erased.
+    #[schema(required = true)]
+    ip: Option<String>,
+    #[schema(required = true)]
+    user_agent: Option<String>,
+    #[schema(required = true)]
+    request_id: Option<String>,
+    #[schema(value_type = Object)]
+    details: Json_,
+    /// SHA-256 in hexadecimal.
+    #[schema(required = true)]
+    hash: Option<String>,
+    #[schema(required = true)]
+    previous_hash: Option<String>,
+}
+
+/// Search the audit trail, newest first
+///
+/// Narrowed by actor, target or act it is answered from an index, however long the trail is.
+#[utoipa::path(get, path = "/api/v1/admin/audit", tag = "administration", operation_id = "searchAudit",
+    security(("bearer" = ["audit:read"])), params(SearchQuery),
+    responses((status = 200, body = List<EventView>), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn search(
+    State(app): State<App>,
+    _caller: Scoped<scope::AuditRead>,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<List<EventView>>, Problem> {
+    let filter = Filter::check(&query)?;
+    let page = PageQuery { limit: query.limit, cursor: query.cursor }.check(&app.ground.roots, LIST)?;
+    let before = page.after.map_or(filter.highest_id(), |after| after.min(filter.highest_id()));
+    let found = store::search(&app.ground.db, &filter, before, page.rows()).await?;
+    let people: Vec<Uuid> = found.iter().filter_map(|link| link.event.sealed_for).collect();
+    let keys = app.ground.keyring.get_many(&people).await?;
+    let items = found.into_iter().map(|link| {
+        let key = link.event.sealed_for.and_then(|person| keys.get(&person));
+        let origin = open_origin(&app.ground.roots, key, &link.event);
+        view(link, origin.ip.map(|ip| ip.to_string()), origin.user_agent)
+    });
+    Ok(Json(page.answer(&app.ground.roots, LIST, items.collect(), |event: &EventView| event.id)))
+}
+
+fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView {
+    let event = link.event;
+    EventView {
+        id: event.id,
+        seq: link.hash.is_some().then_some(link.seq),
+        at: event.at,
+        actor: Party { r#type: event.actor_type, id: event.actor },
+        action: event.action,
+        target: Party { r#type: event.target_type, id: event.target },
+        outcome: event.outcome,
+        ip,
+        user_agent,
+        request_id: event.request_id,
+        // What somebody wrote into the table by hand may be no JSON; it is shown as the text it is.
+        details: serde_json::from_str(&event.details)
+            .ok()
+            .filter(Json_::is_object)
+            .unwrap_or_else(|| serde_json::json!({"text": event.details})),
+        hash: link.hash.map(|hash| hex(&hash)),
+        previous_hash: link.previous.map(|hash| hex(&hash)),
+    }
+}
+
+/// Check that nobody edited the audit trail
+///
+/// Walks the whole chain and names the first event that is altered, missing or out of order.
+#[utoipa::path(get, path = "/api/v1/admin/audit/verify", tag = "administration", operation_id = "verifyAudit",
+    security(("bearer" = ["audit:read"])),
+    responses((status = 200, body = Verification), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn verify_chain(State(app): State<App>, caller: Scoped<scope::AuditRead>, visit: Visit) -> Result<Json<Verification>, Problem> {
+    // It reads everything there is.
+    take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    Ok(Json(verify::verify(&app.ground.db).await?))
+}
