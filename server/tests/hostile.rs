@@ -170,7 +170,10 @@ async fn bodies(store: Store) {
             2 << 20
         );
         let status = exchange(&address, "2 MB", &[head.as_bytes(), &vec![b' '; 2 << 20]].concat()).await;
-        assert!(status.is_none_or(|status| status == 413), "{name}: 2 MB were answered {status:?}");
+        // What takes a stream has another bound, and refuses nobody's before it reads any of it.
+        let streams = operation.described["requestBody"]["content"].get("application/x-ndjson").is_some();
+        let expected = if streams { 401 } else { 413 };
+        assert!(status.is_none_or(|status| status == expected), "{name}: 2 MB were answered {status:?}");
         target.still_answers(&name).await;
     }
 }
