@@ -38,11 +38,12 @@ pub(super) struct SearchQuery {
     /// Who acted.
     pub actor: Option<Uuid>,
     /// The act, such as `session.started`.
-    #[param(max_length = 64)]
+    #[param(min_length = 1, max_length = 64)]
     pub action: Option<String>,
     /// What was acted on.
     pub target: Option<Uuid>,
     /// `success` or `denied`.
+    #[param(pattern = "^(success|denied)$")]
     pub outcome: Option<String>,
     /// From this instant on (RFC 3339).
     #[param(format = DateTime)]

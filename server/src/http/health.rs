@@ -264,6 +264,7 @@ impl Check {
 /// The public answer: nothing but the status.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[schema(as = HealthSummary)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     /// How the instance is doing.
     pub status: Status,
