@@ -17,6 +17,7 @@ use crate::accounts::{self, AccessLost, Lifecycle, People};
 use crate::config::Settings;
 use crate::db::{Db, Sql};
 use crate::error::Problem;
+use crate::flags::{self, Flags};
 use crate::ground::Ground;
 use crate::http::gate::{Gate, GateSettings, GateTools};
 use crate::http::guard::Verified;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Guesses under way.
     pub attempts: Attempts,
+    /// Feature flags in memory.
+    pub flags: Flags,
     /// Sends letters.
     pub mailer: mail::Mailer,
 }
@@ -103,6 +106,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(privacy::routes())
         .merge(oauth::routes())
         .merge(audit::routes())
+        .merge(flags::routes())
 }
 
 /// Every slice's jobs.
@@ -118,6 +122,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("accounts", accounts::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("codes", codes::STATEMENTS),
+        ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
@@ -184,6 +189,7 @@ pub async fn start(settings: Settings, seed: Seed) -> Result<Running, StartError
 pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) -> Result<Running, StartError> {
     let app = App::open(settings, seed).await?;
     app.sessions.revocations().poll().await.map_err(StartError::Database)?;
+    app.flags.reload().await.map_err(StartError::Database)?;
     let settings = &app.ground.settings;
     let readiness = health::Readiness::starting();
     let health = health_checks::of(&app, readiness.clone());

@@ -15,6 +15,7 @@ pub mod config;
 pub mod db;
 pub mod dev;
 pub mod error;
+pub mod flags;
 pub mod ground;
 pub mod http;
 pub mod idempotency;

@@ -29,6 +29,8 @@ mod codes;
 mod config;
 #[path = "../src/db/tests.rs"]
 mod db;
+#[path = "../src/flags/tests.rs"]
+mod flags;
 #[path = "../src/http/tests.rs"]
 mod http_floor;
 #[path = "../src/idempotency/tests.rs"]

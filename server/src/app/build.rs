@@ -8,18 +8,22 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use super::{App, Parts};
-use crate::accounts::{Lifecycle, People};
+use crate::accounts::{Lifecycle, PERSON_CHANGED, People};
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
+use crate::flags::{FLAGS_CHANGED, Flags};
 use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
 use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
 use crate::passwords::Attempts;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
-use crate::sessions::{Sessions, TOPICS};
+use crate::sessions::{SESSION_ENDED, Sessions};
 use crate::shared::Shared;
 use crate::time::Clock;
+
+/// Fan-out topics of the whole house: what one instance tells the others.
+const TOPICS: &[&str] = &[SESSION_ENDED, PERSON_CHANGED, FLAGS_CHANGED];
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -112,7 +116,8 @@ impl App {
         let people = People::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
-        Ok(Self(Arc::new(Parts { ground, people, sessions, lifecycle, attempts: Attempts::default(), mailer })))
+        let flags = Flags::new(ground.clone());
+        Ok(Self(Arc::new(Parts { ground, people, sessions, lifecycle, attempts: Attempts::default(), flags, mailer })))
     }
 
     /// Closes what was opened.

@@ -10,6 +10,7 @@ use super::App;
 use crate::accounts::{By, LifecycleError, PERSON_CHANGED};
 use crate::audit::Actor;
 use crate::error::Problem;
+use crate::flags::FLAGS_CHANGED;
 use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
@@ -38,6 +39,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.sessions.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.people.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.flags.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -98,6 +101,11 @@ async fn follow(app: &App, stop: CancellationToken) {
         match message {
             Ok(message) if message.topic == SESSION_ENDED => app.sessions.receive(&message.payload),
             Ok(message) if message.topic == PERSON_CHANGED => app.people.receive(&message.payload),
+            Ok(message) if message.topic == FLAGS_CHANGED => {
+                if let Err(error) = app.flags.reload().await {
+                    tracing::debug!(%error, "the flags could not be read again; the next poll does");
+                }
+            }
             Ok(_) => {}
             // The polls bring what was missed.
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "messages of other instances were missed"),

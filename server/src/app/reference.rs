@@ -33,6 +33,8 @@ by two tabs say, gets the same successor.
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
         (name = "keys", description = "The public keys that verify access tokens"),
         (name = "operations", description = "Health"),
+        (name = "administration", description = "Accounts and the record, for those who run the installation"),
+        (name = "flags", description = "Feature flags: configure them, evaluate them, also by OpenFeature"),
         (name = "account", description = "What people see and change of themselves"),
     )
 )]

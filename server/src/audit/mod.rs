@@ -73,6 +73,10 @@ actions! {
     USER_RESTORED = "user.restored";
     /// A person was erased.
     USER_ERASED = "user.erased";
+    /// A feature flag was configured.
+    FLAG_CHANGED = "flag.changed";
+    /// A feature flag was deleted.
+    FLAG_DELETED = "flag.deleted";
     /// A new signing key was published.
     SIGNING_KEY_ROTATED = "signing_key.rotated";
 }

@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod completions;
 pub mod config;
+pub mod flags;
 mod installation;
 pub mod keys;
 pub mod migrate;
@@ -59,6 +60,9 @@ pub enum Command {
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// See and change feature flags
+    #[command(subcommand)]
+    Flags(flags::Flags),
     /// Check the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -154,6 +158,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Users(users) => users.run(output),
         Command::Keys(keys) => keys.run(output),
         Command::Audit(audit) => audit.run(output),
+        Command::Flags(flags) => flags.run(output),
         Command::Openapi(openapi) => openapi.run(output),
         Command::Completions(completions) => completions.run(output),
     }

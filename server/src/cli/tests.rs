@@ -7,6 +7,8 @@ mod audit;
 mod command;
 #[path = "tests/directory.rs"]
 mod directory;
+#[path = "tests/flags.rs"]
+mod flags;
 #[path = "tests/foreign_hashes.rs"]
 mod foreign_hashes;
 #[path = "tests/keys.rs"]

@@ -24,6 +24,7 @@ pub mod fallback;
 pub mod gate;
 pub mod guard;
 pub mod health;
+pub mod if_match;
 pub mod known_query;
 pub mod landing;
 pub mod limits;

@@ -80,9 +80,6 @@ impl Sessions {
     }
 }
 
-/// Fan-out topics of the whole house: what one instance tells the others.
-pub const TOPICS: &[&str] = &[SESSION_ENDED, accounts::PERSON_CHANGED];
-
 impl Sessions {
     /// Takes a push from another instance.
     pub fn receive(&self, payload: &[u8]) {

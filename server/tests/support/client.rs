@@ -29,7 +29,8 @@ pub struct Answer {
     pub body: Value,
     /// The body as text.
     pub text: String,
-    pub(super) asked: String,
+    /// The request it answers.
+    pub asked: String,
 }
 
 impl Client {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +29,8 @@ const PATH: &str = "/api/v1/admin/users/import";
 /// A million people with their hashes, at the pace of a slow disk.
 pub const ALLOWANCE: Allowance = Allowance { path: PATH, body_limit: 512 * 1024 * 1024, request_timeout: Duration::from_secs(1800) };
 
+/// The longest body that is read only to be refused.
+const DISCARDED_MAX: usize = 256 * 1024;
 /// How long the stream may pause.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -65,6 +67,7 @@ async fn import(
     body: Body,
 ) -> Result<Json<Report>, Problem> {
     if !is_ndjson(&headers) {
+        discard(body).await;
         let detail = "Send one JSON object a line as `Content-Type: application/x-ndjson`.";
         return Err(Problem::new(Code::UnsupportedMediaType).detail(detail));
     }
@@ -105,6 +108,11 @@ async fn read(mut body: Body, import: &mut Import) -> Result<(), Problem> {
             }
         }
     }
+}
+
+/// Takes a short body off the wire: whoever is still writing when the connection closes does not see the answer.
+async fn discard(body: Body) {
+    let _ = tokio::time::timeout(PAUSE, Limited::new(body, DISCARDED_MAX).collect()).await;
 }
 
 fn broke_off(code: Code, import: &Import) -> Problem {

@@ -1,0 +1,159 @@
+//! Evaluation: from a compiled flag and a context to a value, without a look at anything else.
+//!
+//! Roll-outs are flagd's: murmur3 of the flag's key and the targeting key, scaled to the weights. So somebody stays in their
+//! share as long as the shares stay, whichever instance (or flagd itself) decides, and two flags divide people differently.
+
+use datalogic_rs::bumpalo::Bump;
+use datalogic_rs::{DataValue, Engine, EvalInput, Logic};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::condition;
+use super::definition::{Definition, Share};
+
+/// The member of a context that shares are divided by.
+pub const TARGETING_KEY: &str = "targetingKey";
+/// Stands for the part of the people that no share takes; no variant is called like this, names are not empty.
+const NOBODY: &str = "";
+
+/// Why somebody got what they got (OpenFeature 0.8, types).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    /// The flag has no rules.
+    Static,
+    /// No rule decided.
+    Default,
+    /// A condition held.
+    TargetingMatch,
+    /// A share of a roll-out.
+    Split,
+    /// The flag is switched off.
+    Disabled,
+}
+
+/// What somebody gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation<'f> {
+    /// The value.
+    pub value: &'f Value,
+    /// Its name.
+    pub variant: &'f str,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A roll-out divides people by their targeting key, and there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the flag divides people by targetingKey, which the context does not have")]
+pub struct MissingTargetingKey;
+
+/// A flag that is ready to be evaluated.
+pub struct Compiled {
+    definition: Definition,
+    rules: Vec<Rule>,
+}
+
+struct Rule {
+    condition: Option<Logic>,
+    then: Then,
+}
+
+enum Then {
+    Variant(String),
+    /// Answers the name of a variant, or [`NOBODY`].
+    Rollout(Logic),
+}
+
+impl Compiled {
+    /// Compiles a checked definition; a rule that cannot be compiled (written by another version, say) decides for nobody.
+    pub fn new(engine: &Engine, key: &str, definition: Definition) -> Self {
+        let rules = definition.rules.iter().filter_map(|rule| {
+            let condition = rule.condition.as_ref().map(|logic| condition::compile(engine, logic)).transpose().ok()?;
+            let then = match (&rule.variant, &rule.rollout) {
+                (Some(variant), None) => Then::Variant(variant.clone()),
+                (None, Some(shares)) => Then::Rollout(engine.compile(&rollout(key, shares)).ok()?),
+                _ => return None,
+            };
+            Some(Rule { condition, then })
+        });
+        let rules = rules.collect();
+        Self { definition, rules }
+    }
+
+    /// What `context` gets.
+    ///
+    /// # Errors
+    /// A roll-out was met, and the context has no targeting key.
+    pub fn evaluate<'f>(&'f self, engine: &Engine, context: &Context<'_>) -> Result<Evaluation<'f>, MissingTargetingKey> {
+        let flag = &self.definition;
+        if !flag.enabled {
+            return Ok(self.give(flag.off_variant.as_ref().unwrap_or(&flag.default_variant), Reason::Disabled));
+        }
+        for rule in &self.rules {
+            let arena = Bump::new();
+            if rule.condition.as_ref().is_some_and(|logic| !condition::holds(engine, logic, context.0, &arena)) {
+                continue;
+            }
+            match &rule.then {
+                Then::Variant(variant) => return Ok(self.give(variant, Reason::TargetingMatch)),
+                Then::Rollout(logic) => {
+                    if context.targeting_key().is_none() {
+                        return Err(MissingTargetingKey);
+                    }
+                    let share = engine.evaluate(logic, context.0, &arena).ok().and_then(|value| value.as_str());
+                    if let Some((name, _)) = share.and_then(|share| flag.variants.get_key_value(share)) {
+                        return Ok(self.give(name, Reason::Split));
+                    }
+                }
+            }
+        }
+        let reason = if self.rules.is_empty() { Reason::Static } else { Reason::Default };
+        Ok(self.give(&flag.default_variant, reason))
+    }
+
+    fn give<'f>(&'f self, variant: &'f str, reason: Reason) -> Evaluation<'f> {
+        // A definition was checked: its variants exist. If one did not, nothing is the value that harms least.
+        Evaluation { value: self.definition.variants.get(variant).unwrap_or(&Value::Null), variant, reason }
+    }
+}
+
+fn rollout(key: &str, shares: &[Share]) -> Value {
+    let mut operands = vec![json!({"cat": [key, {"var": TARGETING_KEY}]})];
+    operands.extend(shares.iter().map(|share| json!([share.variant, share.weight()])));
+    let rest = 100_000 - shares.iter().map(Share::weight).sum::<i64>();
+    operands.push(json!([NOBODY, rest]));
+    json!({ "fractional": operands })
+}
+
+/// Whom a flag is evaluated for, converted once for many flags.
+#[derive(Clone, Copy)]
+pub struct Context<'a>(&'a DataValue<'a>);
+
+impl<'a> Context<'a> {
+    /// Converts `attributes` into `arena`.
+    pub fn new(attributes: &'a Value, arena: &'a Bump) -> Self {
+        // Converting parsed JSON has no way to fail.
+        Self(attributes.into_arena_value(arena).unwrap_or_else(|_| arena.alloc(DataValue::Null)))
+    }
+
+    fn targeting_key(&self) -> Option<&str> {
+        self.0.get(TARGETING_KEY).and_then(DataValue::as_str).filter(|key| !key.is_empty())
+    }
+}
+
+/// The attributes that conditions know a caller by, over what the caller says of themselves.
+pub(super) fn attributes(mut said: Map<String, Value>, person: &crate::accounts::UserBody) -> Value {
+    let own = [
+        (TARGETING_KEY, json!(person.id)),
+        ("userId", json!(person.id)),
+        ("email", json!(person.email)),
+        ("emailVerified", json!(person.email_verified)),
+        ("role", json!(person.role)),
+        ("roles", json!(person.roles)),
+        ("createdAt", json!(person.created_at)),
+    ];
+    said.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(said)
+}

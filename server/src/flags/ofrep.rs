@@ -1,0 +1,195 @@
+//! `/ofrep/v1/evaluate/flags`: the OpenFeature Remote Evaluation Protocol 0.1, so that any OpenFeature SDK asks Keystead.
+//!
+//! A person is evaluated as themselves: what their program says about other attributes counts, but who they are is what the
+//! token says. Whoever has `flags:read`, a server say, evaluates for anybody.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use datalogic_rs::bumpalo::Bump;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::evaluate::{Compiled, Context, MissingTargetingKey, Reason, attributes};
+use crate::access::scope::FlagsRead;
+use crate::app::App;
+use crate::db::hex;
+use crate::error::{Code, Problem, ProblemBody};
+use crate::http::body;
+use crate::http::extract::json_bytes;
+use crate::http::guard::{Caller, Scope};
+
+/// The routes of the protocol.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(one)).routes(routes!(all))
+}
+
+/// Whom to evaluate for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = EvaluationRequest)]
+struct Asked {
+    /// Attributes, `targetingKey` among them.
+    #[serde(default)]
+    #[schema(value_type = EvaluationContext)]
+    context: Option<Value>,
+}
+
+/// The attributes of whom a flag is evaluated for: whatever rules look at, besides these.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the context for the API reference")]
+struct EvaluationContext {
+    /// Whom roll-outs tell apart.
+    #[schema(rename = "targetingKey", example = "user-1")]
+    targeting_key: Option<String>,
+}
+
+/// A flag's value.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EvaluationSuccess)]
+struct Success<'f> {
+    key: &'f str,
+    /// Why this one.
+    reason: Reason,
+    /// The value's name.
+    variant: &'f str,
+    /// The value.
+    #[schema(value_type = Value)]
+    value: &'f Value,
+}
+
+/// Why there is none.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EvaluationFailure)]
+struct Failure<'f> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    key: Option<&'f str>,
+    /// As OpenFeature names it.
+    #[schema(example = "FLAG_NOT_FOUND")]
+    error_code: &'static str,
+    /// In a sentence.
+    error_details: String,
+}
+
+/// Every flag.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkEvaluation)]
+struct Bulk<'f> {
+    flags: Vec<Outcome<'f>>,
+}
+
+/// A flag's value, or why it has none.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Outcome<'f> {
+    Success(Success<'f>),
+    Failure(Failure<'f>),
+}
+
+impl<'f> Outcome<'f> {
+    fn of(app: &App, key: &'f str, flag: &'f Compiled, context: &Context<'_>) -> Self {
+        match flag.evaluate(app.flags.engine(), context) {
+            Ok(found) => Self::Success(Success { key, reason: found.reason, variant: found.variant, value: found.value }),
+            Err(missing @ MissingTargetingKey) => {
+                Self::Failure(Failure { key: Some(key), error_code: "TARGETING_KEY_MISSING", error_details: missing.to_string() })
+            }
+        }
+    }
+}
+
+impl Failure<'_> {
+    fn answer(&self, status: StatusCode) -> Response {
+        // Strings always serialise.
+        (status, json_bytes(serde_json::to_vec(self).unwrap_or_default())).into_response()
+    }
+}
+
+/// Evaluate one flag (OFREP)
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", operation_id = "evaluateFlag", security(("bearer" = [])),
+    params(("key" = String, Path, description = "The flag's key")), request_body = Asked,
+    responses((status = 200, body = Success), (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))), (status = 404, body = Failure),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn one(State(app): State<App>, caller: Caller, Path(key): Path<String>, request: Request<Body>) -> Result<Response, Problem> {
+    let known = match context_of(&app, &caller, request).await? {
+        Ok(known) => known,
+        Err(failure) => return Ok(Failure { key: Some(&key), ..failure }.answer(StatusCode::BAD_REQUEST)),
+    };
+    let (snapshot, arena) = (app.flags.snapshot(), Bump::new());
+    let Some(flag) = snapshot.get(&key) else {
+        let details = "There is no flag with this key.".to_owned();
+        return Ok(Failure { key: Some(&key), error_code: "FLAG_NOT_FOUND", error_details: details }.answer(StatusCode::NOT_FOUND));
+    };
+    match Outcome::of(&app, &key, flag, &Context::new(&known, &arena)) {
+        Outcome::Success(found) => Ok(json_bytes(serde_json::to_vec(&found).map_err(Problem::internal)?)),
+        Outcome::Failure(failure) => Ok(failure.answer(StatusCode::BAD_REQUEST)),
+    }
+}
+
+/// Evaluate every flag (OFREP)
+///
+/// With the `ETag` of the answer before in `If-None-Match`: 304 while nothing changed for this context.
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", operation_id = "evaluateFlags", security(("bearer" = [])),
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag of the answer before")), request_body = Asked,
+    responses((status = 200, body = Bulk), (status = 304, description = "Nothing changed"),
+        (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn all(State(app): State<App>, caller: Caller, headers: HeaderMap, request: Request<Body>) -> Result<Response, Problem> {
+    let known = match context_of(&app, &caller, request).await? {
+        Ok(known) => known,
+        Err(failure) => return Ok(failure.answer(StatusCode::BAD_REQUEST)),
+    };
+    let (snapshot, arena) = (app.flags.snapshot(), Bump::new());
+    let context = Context::new(&known, &arena);
+    let flags = snapshot.iter().map(|(key, flag)| Outcome::of(&app, key, flag, &context)).collect();
+    let body = serde_json::to_vec(&Bulk { flags }).map_err(Problem::internal)?;
+    // Of what is answered: the same bytes have the same tag on every instance.
+    let tag = format!("\"{}\"", hex(&digest(&SHA256, &body).as_ref()[..16]));
+    let unchanged = matches_tag(&headers, &tag);
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { json_bytes(body) };
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// RFC 9110 section 13.1.2, by weak comparison: an answer may have been compressed on its way.
+fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    asked.flat_map(|value| value.split(',')).map(str::trim).any(|asked| asked == "*" || asked.strip_prefix("W/").unwrap_or(asked) == tag)
+}
+
+/// Serde would take an array for a struct, member by member.
+fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
+    let object: Map<String, Value> = serde_json::from_slice(bytes)?;
+    serde_json::from_value::<Asked>(Value::Object(object)).map(|asked| asked.context)
+}
+
+/// The context to evaluate in, or what is wrong with the one that was sent.
+async fn context_of(app: &App, caller: &Caller, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
+    let bytes = body::read(request.into_body()).await?;
+    let refused = |code, details: String| Ok(Err(Failure { key: None, error_code: code, error_details: details }));
+    let said = if bytes.is_empty() { Ok(None) } else { read(&bytes) };
+    let said = match said {
+        Ok(None | Some(Value::Null)) => Map::new(),
+        Ok(Some(Value::Object(said))) => said,
+        Ok(Some(_)) => return refused("INVALID_CONTEXT", "The context is not an object.".to_owned()),
+        Err(error) if error.is_data() => {
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default().chars().take(200).collect::<String>();
+            return refused("PARSE_ERROR", format!("The request is not an evaluation request: {said}."));
+        }
+        Err(_) => return refused("PARSE_ERROR", "The request is not valid JSON.".to_owned()),
+    };
+    if app.grants(caller, FlagsRead::NAME).await? {
+        return Ok(Ok(Value::Object(said)));
+    }
+    let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
+    Ok(Ok(attributes(said, &person.body())))
+}
