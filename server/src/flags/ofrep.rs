@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::evaluate::{Compiled, Context, MissingTargetingKey, Reason, attributes};
+use super::evaluate::{Compiled, Context, MissingTargetingKey, Reason, TARGETING_KEY, attributes};
 use crate::access::scope::FlagsRead;
 use crate::app::App;
 use crate::db::hex;
@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct Asked {
     /// Attributes, `targetingKey` among them.
     #[serde(default)]
-    #[schema(value_type = EvaluationContext)]
+    #[schema(value_type = Option<EvaluationContext>)]
     context: Option<Value>,
 }
 
@@ -113,7 +113,7 @@ impl Failure<'_> {
 
 /// Evaluate one flag (OFREP)
 #[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", operation_id = "evaluateFlag", security(("bearer" = [])),
-    params(("key" = String, Path, description = "The flag's key")), request_body = Asked,
+    params(("key" = String, Path, description = "The flag's key")), request_body(content = Option<Asked>),
     responses((status = 200, body = Success), (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))), (status = 404, body = Failure),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn one(State(app): State<App>, caller: Caller, Path(key): Path<String>, request: Request<Body>) -> Result<Response, Problem> {
@@ -136,7 +136,7 @@ async fn one(State(app): State<App>, caller: Caller, Path(key): Path<String>, re
 ///
 /// With the `ETag` of the answer before in `If-None-Match`: 304 while nothing changed for this context.
 #[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", operation_id = "evaluateFlags", security(("bearer" = [])),
-    params(("If-None-Match" = Option<String>, Header, description = "The ETag of the answer before")), request_body = Asked,
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag of the answer before")), request_body(content = Option<Asked>),
     responses((status = 200, body = Bulk), (status = 304, description = "Nothing changed"),
         (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -167,8 +167,8 @@ fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
 
 /// Serde would take an array for a struct, member by member.
 fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
-    let object: Map<String, Value> = serde_json::from_slice(bytes)?;
-    serde_json::from_value::<Asked>(Value::Object(object)).map(|asked| asked.context)
+    let object: Option<Map<String, Value>> = serde_json::from_slice(bytes)?;
+    serde_json::from_value::<Asked>(Value::Object(object.unwrap_or_default())).map(|asked| asked.context)
 }
 
 /// The context to evaluate in, or what is wrong with the one that was sent.
@@ -178,8 +178,9 @@ async fn context_of(app: &App, caller: &Caller, request: Request<Body>) -> Resul
     let said = if bytes.is_empty() { Ok(None) } else { read(&bytes) };
     let said = match said {
         Ok(None | Some(Value::Null)) => Map::new(),
-        Ok(Some(Value::Object(said))) => said,
-        Ok(Some(_)) => return refused("INVALID_CONTEXT", "The context is not an object.".to_owned()),
+        Ok(Some(Value::Object(said))) if said.get(TARGETING_KEY).is_none_or(|key| key.is_string() || key.is_null()) => said,
+        Ok(Some(Value::Object(_))) => return refused("INVALID_CONTEXT", "The targetingKey is not a text.".to_owned()),
+        Ok(_) => return refused("INVALID_CONTEXT", "The context is not an object.".to_owned()),
         Err(error) if error.is_data() => {
             let said = error.to_string();
             let said = said.split(" at line ").next().unwrap_or_default().chars().take(200).collect::<String>();

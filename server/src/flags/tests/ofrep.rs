@@ -21,6 +21,7 @@ async fn one_flag_is_evaluated(store: Store) {
     let refused = |answer: &crate::support::Answer| (answer.status, answer.str("/errorCode").to_owned(), answer.body["key"].clone());
     assert_eq!(refused(&evaluate(json!({})).await), (400, "TARGETING_KEY_MISSING".into(), json!("x")));
     assert_eq!(refused(&evaluate(json!([1])).await), (400, "INVALID_CONTEXT".into(), json!("x")));
+    assert_eq!(refused(&evaluate(json!({"targetingKey": 7})).await), (400, "INVALID_CONTEXT".into(), json!("x")));
     let none = admin.api.post(&format!("{EVALUATE}/nothing"), json!({})).await;
     assert_eq!(refused(&none), (404, "FLAG_NOT_FOUND".into(), json!("nothing")));
     let broken = admin.api.send_bytes(Method::POST, &format!("{EVALUATE}/x"), "application/json", b"{".to_vec()).await;
