@@ -117,6 +117,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
     vec![
         ("accounts", accounts::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
         ("codes", codes::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("passwords", passwords::STATEMENTS),

@@ -4,18 +4,24 @@
 //! there is one, else under the installation's. Everything else is ids and words of ours.
 //!
 //! Twice a second events are given their place and the hash of the one before ([`seal`]), so that whoever edits, drops,
-//! adds or moves one by hand is found out ([`verify`]).
+//! adds or moves one by hand is found out ([`verify`]). The end of the chain is signed again and again ([`checkpoint`]), so
+//! that whoever computes it anew or cuts it off is found out, too.
 //!
-//! Owns the table `audit_events`. `seq`, `hash` and `previous_hash` stay empty until an event is sealed.
+//! Owns the tables `audit_events`, `audit_checkpoints` and `audit_keys`. `seq`, `hash` and `previous_hash` stay empty until an event is sealed.
 
 pub mod chain;
+mod checkpoint;
+mod checkpoint_store;
 mod event;
+mod inspect;
 mod routes;
 mod seal;
 mod search;
 mod store;
 mod verify;
 
+pub use checkpoint::{SPACING, checkpoint, reseal};
+pub use checkpoint_store::STATEMENTS as CHECKPOINT_STATEMENTS;
 pub use event::{Action, Actor, Event, Target};
 pub use routes::routes;
 pub use seal::seal;

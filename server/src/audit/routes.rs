@@ -154,5 +154,5 @@ fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView
 async fn verify_chain(State(app): State<App>, caller: Scoped<scope::AuditRead>, visit: Visit) -> Result<Json<Verification>, Problem> {
     // It reads everything there is.
     take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
-    Ok(Json(verify::verify(&app.ground.db).await?))
+    Ok(Json(verify::verify(&app.ground).await?))
 }

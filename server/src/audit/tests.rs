@@ -2,6 +2,8 @@
 
 #[path = "tests/chain.rs"]
 mod chain;
+#[path = "tests/checkpoints.rs"]
+mod checkpoints;
 #[path = "tests/search.rs"]
 mod search;
 

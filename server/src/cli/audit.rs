@@ -36,8 +36,8 @@ impl Audit {
 impl Verify {
     async fn act(&self, app: &App, output: Output) -> Result<(), Failure> {
         // What happened a moment ago is checked, too, whether or not a server runs.
-        while audit::seal(&app.ground.db).await.map_err(Problem::from)? > 0 {}
-        let found = audit::verify(&app.ground.db).await.map_err(Problem::from)?;
+        while audit::seal(&app.ground).await.map_err(Problem::from)? > 0 {}
+        let found = audit::verify(&app.ground).await.map_err(Problem::from)?;
         if self.json {
             output.json(&found);
         }
