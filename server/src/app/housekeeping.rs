@@ -138,7 +138,8 @@ impl App {
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         audit::checkpoint(&self.ground).await?;
-        Ok(())
+        let days = self.ground.settings.privacy.retention.audit;
+        Ok(audit::cut(&self.ground, days, now).await?)
     }
 
     /// After the master key was rotated: what the older ones wrap is wrapped anew, a batch each minute.

@@ -26,6 +26,17 @@ crate::statements! {
     BETWEEN = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3";
     /// The newest statement.
     NEWEST = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints ORDER BY seq DESC LIMIT 1";
+    /// Whether any checkpoint is as old as that.
+    HAS_OLDER = "SELECT seq FROM audit_checkpoints WHERE kind = 'checkpoint' AND at < $1 ORDER BY seq LIMIT 1";
+    /// Old checkpoints, oldest first; never that of the last event, from which the next one goes on.
+    OLDER = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints
+        WHERE kind = 'checkpoint' AND at < $1 AND seq < (SELECT max(seq) FROM audit_events) ORDER BY seq LIMIT $2";
+    /// Makes a checkpoint the beginning, exactly once.
+    BEGIN = "UPDATE audit_checkpoints SET kind = 'begins', at = $2, kid = $3, signature = $4 WHERE seq = $1 AND kind = 'checkpoint'";
+    /// What lies before the beginning.
+    DELETE_EVENTS = "DELETE FROM audit_events WHERE seq <= $1";
+    /// The statements about it.
+    DELETE_STATEMENTS = "DELETE FROM audit_checkpoints WHERE seq < $1";
     /// Where the trail begins.
     BEGINS = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints WHERE kind = 'begins' ORDER BY seq DESC LIMIT 1";
 }
@@ -105,4 +116,25 @@ pub(super) async fn is_due(db: &Db) -> Result<bool, DbError> {
 /// Up to `rows` statements about places behind `after`, up to `last`.
 pub(super) async fn between(db: &Db, after: i64, last: i64, rows: i64) -> Result<Vec<Statement>, DbError> {
     db.query(BETWEEN, args![after, last, rows]).await?.iter().map(statement).collect()
+}
+
+/// Whether any checkpoint was signed before `at`.
+pub(super) async fn has_older(db: &Db, at: Timestamp) -> Result<bool, DbError> {
+    Ok(db.query_opt(HAS_OLDER, args![at]).await?.is_some())
+}
+
+/// Up to `rows` checkpoints that were signed before `at`, oldest first.
+pub(super) async fn older(db: &Db, at: Timestamp, rows: i64) -> Result<Vec<Statement>, DbError> {
+    db.query(OLDER, args![at, rows]).await?.iter().map(statement).collect()
+}
+
+/// Lets the trail begin behind a checkpoint and deletes what came up to it; how many events, nothing when somebody did it before.
+pub(super) async fn begin(tx: &mut Tx, begins: &Statement) -> Result<Option<u64>, DbError> {
+    let Statement { seq, at, kid, signature, .. } = begins.clone();
+    if tx.execute(BEGIN, args![seq, at, kid, signature]).await? != 1 {
+        return Ok(None);
+    }
+    let deleted = tx.execute(DELETE_EVENTS, args![seq]).await?;
+    tx.execute(DELETE_STATEMENTS, args![seq]).await?;
+    Ok(Some(deleted))
 }

@@ -12,8 +12,13 @@
 pub mod chain;
 mod checkpoint;
 mod checkpoint_store;
+mod csv;
 mod event;
+mod export;
 mod inspect;
+mod line;
+mod offline;
+mod retention;
 mod routes;
 mod seal;
 mod search;
@@ -23,6 +28,9 @@ mod verify;
 pub use checkpoint::{SPACING, checkpoint, reseal};
 pub use checkpoint_store::STATEMENTS as CHECKPOINT_STATEMENTS;
 pub use event::{Action, Actor, Event, Target};
+pub use export::{Export, Format};
+pub use offline::{FileVerification, NotVerifiable, verify_file};
+pub use retention::cut;
 pub use routes::routes;
 pub use seal::seal;
 pub use store::{STATEMENTS, record};
@@ -81,4 +89,8 @@ actions! {
     USER_ERASED = "user.erased";
     /// A new signing key was published.
     SIGNING_KEY_ROTATED = "signing_key.rotated";
+    /// The audit trail was exported.
+    AUDIT_EXPORTED = "audit.exported";
+    /// Old events of the audit trail were deleted.
+    AUDIT_CUT = "audit.cut";
 }

@@ -4,6 +4,10 @@
 mod chain;
 #[path = "tests/checkpoints.rs"]
 mod checkpoints;
+#[path = "tests/export.rs"]
+mod export;
+#[path = "tests/retention.rs"]
+mod retention;
 #[path = "tests/search.rs"]
 mod search;
 

@@ -59,7 +59,7 @@ pub enum Command {
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// Check the audit trail
+    /// Check and export the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Print the OpenAPI document of the HTTP interface
