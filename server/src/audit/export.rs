@@ -166,7 +166,7 @@ fn lines(page: Vec<Link>, statements: &[Statement]) -> Result<Vec<u8>, Problem> 
     let mut statements = statements.iter().peekable();
     for link in page {
         let seq = link.seq;
-        write(&mut out, &Line::Event(link.into()))?;
+        write(&mut out, &Line::Event(Box::new(link.into())))?;
         while let Some(statement) = statements.next_if(|statement| statement.seq <= seq) {
             write(&mut out, &statement.into())?;
         }

@@ -18,7 +18,7 @@ pub enum Line {
     /// The first line: what this is, and who signs.
     Trail(Head),
     /// An event.
-    Event(EventLine),
+    Event(Box<EventLine>),
     /// The chain goes through the event before.
     Checkpoint(StatementLine),
     /// The older part was deleted; the second line, if any.
