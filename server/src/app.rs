@@ -121,6 +121,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
     vec![
         ("accounts", accounts::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
         ("codes", codes::STATEMENTS),
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),

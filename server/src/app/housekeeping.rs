@@ -66,7 +66,7 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
 /// Until nothing is left: a flood of events is sealed as fast as it came.
 async fn seal(app: &App) {
     loop {
-        match audit::seal(&app.ground.db).await {
+        match audit::seal(&app.ground).await {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) => {
@@ -144,12 +144,16 @@ impl App {
             })
             .await?;
         self.destroy_orphaned_keys(now).await?;
-        self.rewrap_keys().await
+        self.rewrap_keys().await?;
+        audit::checkpoint(&self.ground).await?;
+        let days = self.ground.settings.privacy.retention.audit;
+        Ok(audit::cut(&self.ground, days, now).await?)
     }
 
     /// After the master key was rotated: what the older ones wrap is wrapped anew, a batch each minute.
     async fn rewrap_keys(&self) -> Result<(), Problem> {
         self.ground.signer.reseal().await?;
+        audit::reseal(&self.ground).await?;
         let left = self.ground.keyring.rewrap(REWRAP_BATCH).await?;
         if left > 0 {
             tracing::info!(left, "people's keys are being wrapped under the current master key; keep the older ones configured");

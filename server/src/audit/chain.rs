@@ -111,6 +111,14 @@ pub enum Break {
     Unlinked,
     /// An event is not what was sealed.
     Altered,
+    /// The chain up to here is whole and not the one that was signed.
+    Rewritten,
+    /// A checkpoint was not signed by this installation.
+    Forged,
+    /// No checkpoint stands where there must be one.
+    Unsigned,
+    /// An export ends before its end.
+    Unfinished,
 }
 
 impl Break {
@@ -120,6 +128,10 @@ impl Break {
             Self::Missing => "missing",
             Self::Unlinked => "unlinked",
             Self::Altered => "altered",
+            Self::Rewritten => "rewritten",
+            Self::Forged => "forged",
+            Self::Unsigned => "unsigned",
+            Self::Unfinished => "unfinished",
         }
     }
 }
@@ -131,6 +143,16 @@ impl Default for Walk {
 }
 
 impl Walk {
+    /// Behind the place `seq`, whose event has this hash.
+    pub fn behind(seq: i64, hash: Hash) -> Self {
+        Self { seq, hash }
+    }
+
+    /// The hash of the last event that was right.
+    pub fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
     /// Goes on to `link`.
     ///
     /// # Errors

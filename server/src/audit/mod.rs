@@ -4,19 +4,33 @@
 //! there is one, else under the installation's. Everything else is ids and words of ours.
 //!
 //! Twice a second events are given their place and the hash of the one before ([`seal`]), so that whoever edits, drops,
-//! adds or moves one by hand is found out ([`verify`]).
+//! adds or moves one by hand is found out ([`verify`]). The end of the chain is signed again and again ([`checkpoint`]), so
+//! that whoever computes it anew or cuts it off is found out, too.
 //!
-//! Owns the table `audit_events`. `seq`, `hash` and `previous_hash` stay empty until an event is sealed.
+//! Owns the tables `audit_events`, `audit_checkpoints` and `audit_keys`. `seq`, `hash` and `previous_hash` stay empty until an event is sealed.
 
 pub mod chain;
+mod checkpoint;
+mod checkpoint_store;
+mod csv;
 mod event;
+mod export;
+mod inspect;
+mod line;
+mod offline;
+mod retention;
 mod routes;
 mod seal;
 mod search;
 mod store;
 mod verify;
 
+pub use checkpoint::{SPACING, checkpoint, reseal};
+pub use checkpoint_store::STATEMENTS as CHECKPOINT_STATEMENTS;
 pub use event::{Action, Actor, Event, Target};
+pub use export::{Export, Format};
+pub use offline::{FileVerification, NotVerifiable, verify_file};
+pub use retention::cut;
 pub use routes::routes;
 pub use seal::seal;
 pub use store::{STATEMENTS, record};
@@ -79,4 +93,8 @@ actions! {
     FLAG_DELETED = "flag.deleted";
     /// A new signing key was published.
     SIGNING_KEY_ROTATED = "signing_key.rotated";
+    /// The audit trail was exported.
+    AUDIT_EXPORTED = "audit.exported";
+    /// Old events of the audit trail were deleted.
+    AUDIT_CUT = "audit.cut";
 }

@@ -1,6 +1,10 @@
-//! `GET /api/v1/admin/audit` and `GET /api/v1/admin/audit/verify`.
+//! `GET /api/v1/admin/audit`, `…/verify` and `…/export`.
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::try_unfold;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
 use utoipa::{IntoParams, ToSchema};
@@ -9,14 +13,16 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::chain::Link;
-use super::event::open_origin;
+use super::event::{Actor, Event, Target, open_origin};
+use super::export::{Export, Format};
 use super::search::Filter;
 use super::verify::Verification;
-use super::{store, verify};
+use super::{AUDIT_EXPORTED, store, verify};
 use crate::access::scope;
 use crate::app::App;
 use crate::db::hex;
 use crate::error::{Problem, ProblemBody};
+use crate::http::context::Origin;
 use crate::http::extract::{Json, Query};
 use crate::http::guard::{Scoped, take};
 use crate::http::limits::Policy;
@@ -28,7 +34,7 @@ const LIST: &str = "audit";
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(search)).routes(routes!(verify_chain))
+    OpenApiRouter::new().routes(routes!(search)).routes(routes!(verify_chain)).routes(routes!(export))
 }
 
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -155,5 +161,45 @@ fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView
 async fn verify_chain(State(app): State<App>, caller: Scoped<scope::AuditRead>, visit: Visit) -> Result<Json<Verification>, Problem> {
     // It reads everything there is.
     take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
-    Ok(Json(verify::verify(&app.ground.db).await?))
+    Ok(Json(verify::verify(&app.ground).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ExportQuery {
+    /// `ndjson` can be verified offline; `csv` is for spreadsheets.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    format: Format,
+}
+
+/// Export the whole audit trail
+///
+/// Streamed, oldest first. NDJSON holds everything that hashes and signatures cover, with the public key, for `keystead audit
+/// verify --file`; addresses and user agents stay sealed in it. CSV holds them as far as they can be opened.
+#[utoipa::path(get, path = "/api/v1/admin/audit/export", tag = "administration", operation_id = "exportAudit",
+    security(("bearer" = ["audit:read"])), params(ExportQuery),
+    responses((status = 200, description = "The trail", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn export(
+    State(app): State<App>,
+    caller: Scoped<scope::AuditRead>,
+    visit: Visit,
+    origin: Origin,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, Problem> {
+    take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    let (ground, format) = (&app.ground, query.format);
+    let key = ground.keyring.get(caller.user).await?;
+    let event = Event::new(ground, AUDIT_EXPORTED, visit.now()).actor(Actor::User(caller.user)).target(Target::none("audit"));
+    let event = event.detail("format", format.as_str()).origin(ground, Some(&key), &origin);
+    let export = Export::open(ground, format, event).await?;
+    // An answer that breaks off shows as such: the connection does, and the last line is missing.
+    let pages = try_unfold(export, async |mut export| match export.next().await {
+        Ok(bytes) => Ok(bytes.map(|bytes| (Bytes::from(bytes), export))),
+        Err(problem) => Err(std::io::Error::other(problem.detail.into_owned())),
+    });
+    let name = format!("attachment; filename=\"audit.{}\"", format.as_str());
+    Ok(([(CONTENT_TYPE, format.media_type().to_owned()), (CONTENT_DISPOSITION, name)], Body::from_stream(pages)).into_response())
 }

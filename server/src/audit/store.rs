@@ -102,9 +102,13 @@ fn recorded(row: &Row) -> Result<Recorded, DbError> {
 }
 
 /// What somebody wrote by hand may be no hash at all; then there is none.
+fn hash_of(row: &Row, index: usize) -> Result<Option<Hash>, DbError> {
+    Ok(row.get::<Option<Vec<u8>>>(index)?.and_then(|bytes| Hash::try_from(bytes).ok()))
+}
+
 fn link_of(row: &Row) -> Result<Link, DbError> {
-    let hash = |index| Ok::<_, DbError>(row.get::<Option<Vec<u8>>>(index)?.and_then(|bytes| Hash::try_from(bytes).ok()));
-    Ok(Link { event: recorded(row)?, seq: row.get::<Option<i64>>(12)?.unwrap_or(0), previous: hash(13)?, hash: hash(14)? })
+    let seq = row.get::<Option<i64>>(12)?.unwrap_or(0);
+    Ok(Link { event: recorded(row)?, seq, previous: hash_of(row, 13)?, hash: hash_of(row, 14)? })
 }
 
 /// Whether any event waits for its place.
@@ -118,9 +122,10 @@ pub(super) async fn head(tx: &mut Tx) -> Result<Option<(i64, Hash)>, DbError> {
     row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
 }
 
-/// The last place, 0 when there is none.
-pub(super) async fn last_place(db: &Db) -> Result<i64, DbError> {
-    db.query_opt(HEAD, args![]).await?.map_or(Ok(0), |row| row.get(0))
+/// The same for those who only look: what somebody wrote by hand may be no hash at all.
+pub(super) async fn loose_head(tx: &mut Tx) -> Result<Option<(i64, Option<Hash>)>, DbError> {
+    let row = tx.query_opt(HEAD, args![]).await?;
+    row.map(|row| Ok((row.get(0)?, hash_of(&row, 1)?))).transpose()
 }
 
 /// Up to `rows` events without a place.

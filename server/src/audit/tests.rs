@@ -2,6 +2,12 @@
 
 #[path = "tests/chain.rs"]
 mod chain;
+#[path = "tests/checkpoints.rs"]
+mod checkpoints;
+#[path = "tests/export.rs"]
+mod export;
+#[path = "tests/retention.rs"]
+mod retention;
 #[path = "tests/search.rs"]
 mod search;
 

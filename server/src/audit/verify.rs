@@ -1,11 +1,14 @@
-//! Verification: the whole chain is walked again, page by page.
+//! Verification: the whole chain is walked again, page by page, and every checkpoint on the way.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::chain::Walk;
-use super::store;
-use crate::db::{Db, DbError};
+use super::chain::Break;
+use super::checkpoint::{Statement, ours};
+use super::inspect::{Fault, Inspector};
+use super::{checkpoint_store, store};
+use crate::db::DbError;
+use crate::ground::Ground;
 
 /// Events in memory at a time.
 const PAGE: i64 = 2_000;
@@ -31,31 +34,76 @@ pub struct Broken {
     /// The place.
     pub seq: i64,
     /// `altered` (the event is not what was sealed), `missing` (it is gone, or one stands where none belongs), `unlinked`
-    /// (it does not follow the one before).
+    /// (it does not follow the one before), `rewritten` (the chain up to there is not the one that was signed), `forged`
+    /// (the checkpoint there is not signed by this installation), `unsigned` (a checkpoint that must be there is gone).
     #[schema(value_type = String)]
     pub reason: &'static str,
+}
+
+impl Broken {
+    pub(super) fn of((seq, reason): Fault) -> Self {
+        Self { seq, reason: reason.as_str() }
+    }
 }
 
 /// Walks the chain from its beginning, in bounded memory.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn verify(db: &Db) -> Result<Verification, DbError> {
-    let sealed_up_to = store::last_place(db).await?;
-    let mut walk = Walk::default();
-    // Places begin at 1; one below would be an event added by hand.
-    let mut after = i64::MIN;
+pub async fn verify(ground: &Ground) -> Result<Verification, DbError> {
     loop {
-        let page = store::links_after(db, after, PAGE).await?;
-        for link in &page {
-            if let Err((seq, reason)) = walk.step(link) {
-                let broken = Broken { seq, reason: reason.as_str() };
-                return Ok(Verification { valid: false, checked: walk.seq, sealed_up_to, first_broken: Some(broken) });
+        let state = checkpoint_store::state(&ground.db).await?;
+        let mut walk = DbWalk { ground, begin: state.begins.as_ref().map_or(0, |begins| begins.seq), seq: 0, newest: state.newest };
+        walk.seq = walk.begin;
+        let last = state.head.map_or(0, |(seq, _)| seq);
+        let found = match Inspector::new(ours(ground, &state.keys), state.begins.as_ref()) {
+            Ok(inspector) => walk.to(last, inspector).await?,
+            Err(fault) => Some(fault),
+        };
+        let checked = walk.seq - walk.begin;
+        let verification = Verification { valid: found.is_none(), checked, sealed_up_to: last, first_broken: found.map(Broken::of) };
+        // Retention may have cut what was about to be read.
+        let begin = checkpoint_store::begins(&ground.db).await?.map_or(0, |begins| begins.seq);
+        if verification.valid || begin == walk.begin {
+            return Ok(verification);
+        }
+    }
+}
+
+struct DbWalk<'a> {
+    ground: &'a Ground,
+    begin: i64,
+    seq: i64,
+    newest: Option<Statement>,
+}
+
+impl DbWalk<'_> {
+    /// Walks up to the event that was the last when this began.
+    async fn to(&mut self, last: i64, mut inspector: Inspector) -> Result<Option<Fault>, DbError> {
+        // Places begin behind the beginning; one before would be an event added by hand.
+        let mut after = i64::MIN;
+        let newest = self.newest.as_ref().map_or(0, |newest| newest.seq);
+        while after < last {
+            let page = store::links_after(&self.ground.db, after, PAGE).await?;
+            let Some(end) = page.last().map(|link| link.seq) else { break };
+            let statements = checkpoint_store::between(&self.ground.db, self.seq, end.min(newest), PAGE).await?;
+            let mut statements = statements.iter().peekable();
+            for link in page.iter().filter(|link| link.seq <= last) {
+                let mut step = inspector.event(link);
+                while step.is_ok()
+                    && let Some(statement) = statements.next_if(|statement| statement.seq <= link.seq)
+                {
+                    step = inspector.statement(statement);
+                }
+                if step.is_ok() {
+                    self.seq = inspector.seq();
+                } else {
+                    return Ok(step.err());
+                }
             }
+            after = end;
         }
-        match page.last() {
-            Some(last) => after = last.seq,
-            None => return Ok(Verification { valid: true, checked: walk.seq, sealed_up_to: walk.seq, first_broken: None }),
-        }
+        // A checkpoint tells of more: the end was cut off.
+        Ok((newest > self.seq).then_some((self.seq + 1, Break::Missing)))
     }
 }

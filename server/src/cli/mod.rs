@@ -63,7 +63,7 @@ pub enum Command {
     /// See and change feature flags
     #[command(subcommand)]
     Flags(flags::Flags),
-    /// Check the audit trail
+    /// Check and export the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Print the OpenAPI document of the HTTP interface

@@ -33,6 +33,7 @@ const MAIN: &[Migration] = migrations!("main":
     4 "0004_mailbox",
     5 "0005_idempotency",
     6 "0006_flags",
+    7 "0007_audit_checkpoints",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

@@ -12,6 +12,7 @@
 
 mod keyring;
 mod keyring_store;
+mod lasting_key;
 pub mod password;
 mod person;
 mod random;
@@ -24,6 +25,7 @@ mod token;
 
 pub use keyring::Keyring;
 pub use keyring_store::STATEMENTS as KEYRING_STATEMENTS;
+pub use lasting_key::{LastingKey, PublicKey};
 pub use password::{Argon2Cost, Overloaded, PasswordPool, Verdict};
 pub use person::PersonKey;
 pub use random::Random;

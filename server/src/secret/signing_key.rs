@@ -149,7 +149,7 @@ fn place(kid: &str) -> Vec<u8> {
 }
 
 /// RFC 7638: SHA-256 over the required members in lexical order, without white space.
-fn thumbprint(public: &[u8]) -> String {
+pub(super) fn thumbprint(public: &[u8]) -> String {
     let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(public));
     URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()))
 }

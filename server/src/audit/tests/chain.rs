@@ -15,17 +15,17 @@ use crate::support::{Instance, SignedIn, Store, both_stores, eventually};
 const PINNED: &str = "dd3dd0b3a87e55857169b16fa0a83c4c0504f5e40f90b0ca140909defb3f759a";
 const VERIFY: &str = "/api/v1/admin/audit/verify";
 
-async fn sealed(instance: &Instance) -> Verification {
+pub async fn sealed(instance: &Instance) -> Verification {
     eventually("a sealed trail", async || {
         let left = instance.count("SELECT count(*) FROM audit_events WHERE seq IS NULL", vec![]).await;
         (left == 0).then_some(())
     })
     .await;
-    audit::verify(&instance.running.app.ground.db).await.unwrap()
+    audit::verify(&instance.running.app.ground).await.unwrap()
 }
 
 /// An installation on which something happened, and somebody who may look.
-async fn busy(store: Store) -> (Instance, SignedIn) {
+pub async fn busy(store: Store) -> (Instance, SignedIn) {
     let instance = Instance::start(store).await;
     let auditor = instance.signed_up("auditor@example.com").await;
     instance.set_roles(&auditor, "auditor").await;
@@ -41,7 +41,7 @@ async fn assert_broken(instance: &Instance, auditor: &SignedIn, seq: i64, reason
     let answer = auditor.api.get(VERIFY).await.expect(200);
     let expected = json!({"seq": seq, "reason": reason});
     assert_eq!((&answer.body["valid"], &answer.body["firstBroken"]), (&json!(false), &expected), "{answer}");
-    let found = audit::verify(&instance.running.app.ground.db).await.unwrap();
+    let found = audit::verify(&instance.running.app.ground).await.unwrap();
     assert_eq!(found.first_broken, Some(Broken { seq, reason }));
 }
 
@@ -115,7 +115,7 @@ async fn sealers_at_once_do_not_fork_the_chain(store: Store) {
     let (one, two) = tokio::join!(instance.signed_up(people[0]), second.signed_up(people[1]));
     let acts = (0..40).map(|n| {
         let api = if n % 2 == 0 { &one.api } else { &two.api };
-        let (first, other) = (&instance.running.app.ground.db, &second.running.app.ground.db);
+        let (first, other) = (&instance.running.app.ground, &second.running.app.ground);
         async move {
             let act = api.post("/api/v1/account/consents", json!({ "policy": "privacy", "version": n.to_string() }));
             let (answer, ..) = tokio::join!(act, audit::seal(first), audit::seal(other));

@@ -1,9 +1,10 @@
 //! Replacing the master key without downtime.
 
-use keystead::secret::{Place, SealError};
+use keystead::secret::{LastingKey, Place, Random, SealError};
 use uuid::Uuid;
 
 use super::stores::{Store, each_store, keyring, open_keyring, open_signer};
+use super::support::roots;
 
 const NAME: Place<'static> = Place { table: "users", column: "name", row: b"1" };
 
@@ -72,4 +73,23 @@ async fn signing_keys_move_too() {
         assert_eq!(before.jwks(), after.jwks());
     })
     .await;
+}
+
+/// What a lasting key signed before holds afterwards, and nobody puts another key in its place.
+#[test]
+fn lasting_keys_move_too() {
+    const PLACE: (&str, &str) = ("audit_keys", "private_key");
+    let (key, sealed) = LastingKey::make(&Random::system(), &roots(&[1]), PLACE).unwrap();
+    let signature = key.sign(b"what happened").unwrap();
+    let public = key.public();
+    assert!(matches!(LastingKey::open(&roots(&[2]), PLACE, public, &sealed), Err(SealError::UnknownKey)));
+    let moved = LastingKey::reseal(&roots(&[2, 1]), PLACE, public, &sealed).unwrap().unwrap();
+    assert!(LastingKey::reseal(&roots(&[2, 1]), PLACE, public, &moved).unwrap().is_none());
+    let after = LastingKey::open(&roots(&[2]), PLACE, public, &moved).unwrap();
+    assert_eq!(after.sign(b"what happened").unwrap(), signature);
+    assert!(after.public().verifies(b"what happened", &signature) && !public.verifies(b"what did not", &signature));
+
+    let (other, _) = LastingKey::make(&Random::system(), &roots(&[2]), PLACE).unwrap();
+    assert!(LastingKey::open(&roots(&[2]), PLACE, other.public(), &moved).is_err());
+    assert!(LastingKey::open(&roots(&[2]), ("signing_keys", "private_key"), public, &moved).is_err());
 }
