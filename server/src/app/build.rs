@@ -15,9 +15,10 @@ use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
 use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
+use crate::oauth::OAuth;
 use crate::passwords::Attempts;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
-use crate::sessions::{Sessions, TOPICS};
+use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
 
@@ -92,7 +93,7 @@ impl App {
         let signer =
             Signer::open(db.clone(), roots.clone(), random.clone(), clock.clone(), access_ttl).await.map_err(StartError::Keyring)?;
         let shared = match &settings.redis_url {
-            Some(url) => Shared::redis(url.expose_secret(), clock.clone(), TOPICS).await?,
+            Some(url) => Shared::redis(url.expose_secret(), clock.clone(), super::TOPICS).await?,
             None => Shared::in_process(clock.clone()),
         };
         let passwords = &settings.passwords;
@@ -111,8 +112,9 @@ impl App {
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone());
+        let oauth = OAuth::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
-        Ok(Self(Arc::new(Parts { ground, people, sessions, lifecycle, attempts: Attempts::default(), mailer })))
+        Ok(Self(Arc::new(Parts { ground, people, sessions, oauth, lifecycle, attempts: Attempts::default(), mailer })))
     }
 
     /// Closes what was opened.

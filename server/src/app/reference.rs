@@ -32,6 +32,7 @@ by two tabs say, gets the same successor.
         (name = "signing in", description = "Sign up, confirm the address, sign in, recover a password"),
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
         (name = "keys", description = "The public keys that verify access tokens"),
+        (name = "clients", description = "OAuth clients of the installation"),
         (name = "operations", description = "Health"),
         (name = "account", description = "What people see and change of themselves"),
     )

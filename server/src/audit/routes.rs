@@ -153,6 +153,6 @@ fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView
     responses((status = 200, body = Verification), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn verify_chain(State(app): State<App>, caller: Scoped<scope::AuditRead>, visit: Visit) -> Result<Json<Verification>, Problem> {
     // It reads everything there is.
-    take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
     Ok(Json(verify::verify(&app.ground.db).await?))
 }

@@ -32,6 +32,7 @@ const MAIN: &[Migration] = migrations!("main":
     3 "0003_jobs",
     4 "0004_mailbox",
     5 "0005_idempotency",
+    8 "0008_oauth",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
