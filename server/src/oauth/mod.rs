@@ -1,20 +1,31 @@
 //! The OAuth provider: clients, the tokens they get, and what other programs need to trust Keystead's tokens.
 //!
 //! A client is registered ([`registry`]) under a strict rule ([`registration`]) and read from memory ([`clients`]). Its
-//! secret is kept as a keyed hash ([`client_secret`]). The published keys and their rotation are here, too.
+//! secret is kept as a keyed hash ([`client_secret`]). Each endpoint first learns which client calls ([`client_auth`]); then
+//! it issues ([`token`]), explains ([`introspect`]) or takes back ([`revoke`]) a token. Members and refusals there have the
+//! names of the RFCs. The published keys and their rotation are here, too.
 //!
 //! Owns the tables `oauth_clients` and `oauth_revoked_tokens`.
 
 mod admin;
+mod assertion;
 mod client;
+mod client_auth;
 pub mod client_keys;
 mod client_secret;
 mod clients;
+mod discovery;
+mod error;
+mod form;
+mod introspect;
 mod keys;
+mod lookup;
 pub mod redirect;
 pub mod registration;
 mod registry;
+mod revoke;
 mod store;
+mod token;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -74,7 +85,14 @@ pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(jwks)).merge(admin::routes())
+    OpenApiRouter::new()
+        .routes(routes!(jwks))
+        .routes(routes!(discovery::openid_configuration))
+        .routes(routes!(discovery::authorization_server))
+        .routes(routes!(token::token))
+        .routes(routes!(introspect::introspect))
+        .routes(routes!(revoke::revoke))
+        .merge(admin::routes())
 }
 
 /// A key set (RFC 7517 section 5).
