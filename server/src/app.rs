@@ -16,14 +16,15 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::accounts::{self, AccessLost, Lifecycle, People};
 use crate::config::Settings;
 use crate::db::{Db, Sql};
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::flags::{self, Flags};
 use crate::ground::Ground;
 use crate::http::gate::{Gate, GateSettings, GateTools};
-use crate::http::guard::Verified;
+use crate::http::guard::{Subject, Verified};
 use crate::http::known_query::KnownQuery;
 use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router as ops_router};
 use crate::jobs::{Handler, Kind};
+use crate::oauth::OAuth;
 use crate::passwords::Attempts;
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
@@ -54,6 +55,8 @@ pub struct Parts {
     pub people: People,
     /// Tokens, revocation, activity.
     pub sessions: Sessions,
+    /// Clients and their tokens.
+    pub oauth: OAuth,
     /// Suspend, delete, restore, erase.
     pub lifecycle: Lifecycle,
     /// Guesses under way.
@@ -75,18 +78,33 @@ impl Deref for App {
 impl App {
     /// Who presents `token`; the guard asks this.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
-        self.sessions.authenticate(token, now)
+        let verified = self.sessions.authenticate(token, now)?;
+        if let Subject::Service(_) = verified.subject {
+            self.oauth.revoked.check(verified.id)?;
+        }
+        Ok(verified)
     }
 
-    /// Whether `caller` may use `scope` now. Roles are looked up in memory, which follows a change within a second on every
-    /// instance; a token of the first-party sign-in stands for all its person may do, any other for what it was issued with.
+    /// Whether `caller` may use `scope` now. Roles and clients are looked up in memory, which follows a change within a
+    /// second on every instance; a token of the first-party sign-in stands for all its person may do, any other for what it
+    /// was issued with.
+    ///
+    /// # Errors
+    /// `unauthenticated` when the token is that of a client which was disabled or deleted since.
     pub async fn grants(&self, caller: &Verified, scope: &str) -> Result<bool, Problem> {
         let held = caller.scopes.iter().any(|granted| granted == scope);
-        if !held && caller.client != sessions::FIRST_PARTY_CLIENT {
-            return Ok(false);
+        match caller.subject {
+            Subject::Service(_) => {
+                let client = self.oauth.clients.live(&caller.client).await?;
+                let gone = || Problem::new(Code::Unauthenticated).detail("The client that this access token was issued to is disabled.");
+                Ok(client.ok_or_else(gone)?.has_scope(scope) && held)
+            }
+            Subject::Person { .. } if !held && caller.client != sessions::FIRST_PARTY_CLIENT => Ok(false),
+            Subject::Person { user, .. } => {
+                let person = self.people.view(user).await?;
+                Ok(person.is_some_and(|person| access::grants(&person.roles, scope)))
+            }
         }
-        let person = self.people.view(caller.user).await?;
-        Ok(person.is_some_and(|person| access::grants(&person.roles, scope)))
     }
 
     /// A link into the application's pages. The secret works once and for an hour; no `Referer` of ours and no log holds it.
@@ -125,11 +143,16 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("codes", codes::STATEMENTS),
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
+        ("oauth", oauth::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
     ]
 }
+
+/// Fan-out topics of the whole house: what one instance tells the others.
+const TOPICS: &[&str] =
+    &[sessions::SESSION_ENDED, accounts::PERSON_CHANGED, flags::FLAGS_CHANGED, oauth::CLIENT_CHANGED, oauth::TOKEN_REVOKED];
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {
@@ -191,6 +214,7 @@ pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) ->
     let app = App::open(settings, seed).await?;
     app.sessions.revocations().poll().await.map_err(StartError::Database)?;
     app.flags.reload().await.map_err(StartError::Database)?;
+    app.oauth.revoked.poll().await.map_err(StartError::Database)?;
     let settings = &app.ground.settings;
     let readiness = health::Readiness::starting();
     let health = health_checks::of(&app, readiness.clone());

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Instance, Store, both_stores};
 
-/// Anybody may call these: to sign in, to go on by refresh token, or to ask whether they are signed in.
+/// Anybody may call these: to sign in, to go on by refresh token, or to ask whether they are signed in. OAuth's endpoints
+/// learn from the request itself which client calls.
 const OPEN: &[&str] = &[
     "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/openid-configuration",
     "GET /api/v1/auth/session",
     "GET /health",
     "GET /health/live",
@@ -26,6 +29,9 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/verify-email",
     "POST /api/v1/auth/verify-email/resend",
+    "POST /oauth2/introspect",
+    "POST /oauth2/revoke",
+    "POST /oauth2/token",
 ];
 
 /// One operation of the document.

@@ -39,6 +39,8 @@ mod idempotency;
 mod jobs;
 #[path = "../src/mail/tests.rs"]
 mod mail;
+#[path = "../src/oauth/tests.rs"]
+mod oauth;
 #[path = "../src/passwords/tests.rs"]
 mod passwords;
 #[path = "../src/privacy/tests.rs"]

@@ -30,6 +30,8 @@ scopes! {
     OpsRead = "ops:read";
     /// Consume another subject's quota.
     QuotasWrite = "quotas:write";
+    /// Ask about access tokens that were issued to other clients.
+    TokensIntrospect = "tokens:introspect";
     /// Search and see accounts.
     UsersRead = "users:read";
     /// Change accounts.

@@ -23,7 +23,7 @@ mod view;
 
 pub use email::{Email, EmailError, check_email};
 pub use lifecycle::{AccessLost, By, Lifecycle, LifecycleError};
-pub use people::{PERSON_CHANGED, People};
+pub use people::{CACHE, PERSON_CHANGED, People};
 pub use profile::{check_name, check_role};
 pub use routes::routes;
 pub use seal::{open_email, seal_job_role, seal_name, seal_new};

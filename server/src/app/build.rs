@@ -8,22 +8,20 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use super::{App, Parts};
-use crate::accounts::{Lifecycle, PERSON_CHANGED, People};
+use crate::accounts::{Lifecycle, People};
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
-use crate::flags::{FLAGS_CHANGED, Flags};
+use crate::flags::Flags;
 use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
 use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
+use crate::oauth::OAuth;
 use crate::passwords::Attempts;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
-use crate::sessions::{SESSION_ENDED, Sessions};
+use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
-
-/// Fan-out topics of the whole house: what one instance tells the others.
-const TOPICS: &[&str] = &[SESSION_ENDED, PERSON_CHANGED, FLAGS_CHANGED];
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -96,7 +94,7 @@ impl App {
         let signer =
             Signer::open(db.clone(), roots.clone(), random.clone(), clock.clone(), access_ttl).await.map_err(StartError::Keyring)?;
         let shared = match &settings.redis_url {
-            Some(url) => Shared::redis(url.expose_secret(), clock.clone(), TOPICS).await?,
+            Some(url) => Shared::redis(url.expose_secret(), clock.clone(), super::TOPICS).await?,
             None => Shared::in_process(clock.clone()),
         };
         let passwords = &settings.passwords;
@@ -115,9 +113,11 @@ impl App {
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone());
+        let oauth = OAuth::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
         let flags = Flags::new(ground.clone());
-        Ok(Self(Arc::new(Parts { ground, people, sessions, lifecycle, attempts: Attempts::default(), flags, mailer })))
+        let parts = Parts { ground, people, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// Closes what was opened.

@@ -11,10 +11,11 @@ use crate::accounts::{By, LifecycleError, PERSON_CHANGED};
 use crate::audit::Actor;
 use crate::error::Problem;
 use crate::flags::FLAGS_CHANGED;
+use crate::oauth::{CLIENT_CHANGED, TOKEN_REVOKED};
 use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
-use crate::{accounts, audit, codes, idempotency, passwords};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -41,6 +42,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.people.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.flags.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.oauth.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -106,6 +109,8 @@ async fn follow(app: &App, stop: CancellationToken) {
                     tracing::debug!(%error, "the flags could not be read again; the next poll does");
                 }
             }
+            Ok(message) if message.topic == CLIENT_CHANGED => app.oauth.clients.receive(&message.payload),
+            Ok(message) if message.topic == TOKEN_REVOKED => app.oauth.revoked.receive(&message.payload),
             Ok(_) => {}
             // The polls bring what was missed.
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "messages of other instances were missed"),
@@ -140,6 +145,7 @@ impl App {
             .write(async move |tx| {
                 codes::purge_expired(tx, old).await?;
                 idempotency::purge(tx, now).await?;
+                oauth::purge(tx, old).await?;
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;

@@ -32,6 +32,8 @@ by two tabs say, gets the same successor.
         (name = "signing in", description = "Sign up, confirm the address, sign in, recover a password"),
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
         (name = "keys", description = "The public keys that verify access tokens"),
+        (name = "oauth", description = "Tokens for clients, as the RFCs write it: forms in, `snake_case` out"),
+        (name = "clients", description = "OAuth clients of the installation"),
         (name = "operations", description = "Health"),
         (name = "administration", description = "Accounts and the record, for those who run the installation"),
         (name = "flags", description = "Feature flags: configure them, evaluate them, also by OpenFeature"),
@@ -57,7 +59,13 @@ impl Modify for Surroundings {
             let heading: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
             tag.extensions = Some(ExtensionsBuilder::new().add("x-displayName", heading).build());
         }
-        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let client = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("The id and the secret of an OAuth client (RFC 6749 section 2.3.1); or either in the body."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("client", SecurityScheme::Http(client));
     }
 }
 

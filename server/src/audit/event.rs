@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::chain::Recorded;
 use crate::ground::Ground;
 use crate::http::context::Origin;
+use crate::http::guard::Subject;
 use crate::secret::{PersonKey, Place, Purpose, RootKeys};
 use crate::time::Timestamp;
 
@@ -18,12 +19,23 @@ pub struct Action(pub &'static str);
 pub enum Actor {
     /// A person.
     User(Uuid),
+    /// An OAuth client, for itself.
+    Client(Uuid),
     /// An operator at the command line.
     Operator,
     /// Keystead itself: a schedule, a retention rule.
     System,
     /// Nobody who could be known.
     Unknown,
+}
+
+impl From<Subject> for Actor {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Person { user, .. } => Self::User(user),
+            Subject::Service(client) => Self::Client(client),
+        }
+    }
 }
 
 /// What was acted on.
@@ -42,6 +54,16 @@ impl Target {
     /// A session.
     pub const fn session(id: Uuid) -> Self {
         Self { kind: "session", id: Some(id) }
+    }
+
+    /// An OAuth client.
+    pub const fn client(id: Uuid) -> Self {
+        Self { kind: "client", id: Some(id) }
+    }
+
+    /// One access token, by its `jti`.
+    pub const fn token(id: Uuid) -> Self {
+        Self { kind: "token", id: Some(id) }
     }
 
     /// Something without an id.

@@ -91,6 +91,18 @@ actions! {
     FLAG_CHANGED = "flag.changed";
     /// A feature flag was deleted.
     FLAG_DELETED = "flag.deleted";
+    /// An OAuth client was registered.
+    CLIENT_CREATED = "client.created";
+    /// A client's registration was changed, or it was disabled or enabled.
+    CLIENT_UPDATED = "client.updated";
+    /// A client got a new secret; the old one is void.
+    CLIENT_SECRET_ROTATED = "client.secret_rotated";
+    /// A client was deleted.
+    CLIENT_DELETED = "client.deleted";
+    /// Somebody who called themselves a client could not prove it.
+    CLIENT_REFUSED = "client.authentication_failed";
+    /// A client revoked an access token of its own.
+    TOKEN_REVOKED = "token.revoked";
     /// A new signing key was published.
     SIGNING_KEY_ROTATED = "signing_key.rotated";
     /// The audit trail was exported.

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::chain::Link;
-use super::event::{Actor, Event, Target, open_origin};
+use super::event::{Event, Target, open_origin};
 use super::export::{Export, Format};
 use super::search::Filter;
 use super::verify::Verification;
@@ -24,7 +24,7 @@ use crate::db::hex;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::{Json, Query};
-use crate::http::guard::{Scoped, take};
+use crate::http::guard::{Scoped, Subject, take};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
 use crate::http::visit::Visit;
@@ -160,7 +160,7 @@ fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView
     responses((status = 200, body = Verification), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn verify_chain(State(app): State<App>, caller: Scoped<scope::AuditRead>, visit: Visit) -> Result<Json<Verification>, Problem> {
     // It reads everything there is.
-    take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
     Ok(Json(verify::verify(&app.ground).await?))
 }
 
@@ -189,11 +189,14 @@ async fn export(
     origin: Origin,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Problem> {
-    take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
     let (ground, format) = (&app.ground, query.format);
-    let key = ground.keyring.get(caller.user).await?;
-    let event = Event::new(ground, AUDIT_EXPORTED, visit.now()).actor(Actor::User(caller.user)).target(Target::none("audit"));
-    let event = event.detail("format", format.as_str()).origin(ground, Some(&key), &origin);
+    let key = match caller.subject {
+        Subject::Person { user, .. } => Some(ground.keyring.get(user).await?),
+        Subject::Service(_) => None,
+    };
+    let event = Event::new(ground, AUDIT_EXPORTED, visit.now()).actor(caller.subject.into()).target(Target::none("audit"));
+    let event = event.detail("format", format.as_str()).origin(ground, key.as_ref(), &origin);
     let export = Export::open(ground, format, event).await?;
     // An answer that breaks off shows as such: the connection does, and the last line is missing.
     let pages = try_unfold(export, async |mut export| match export.next().await {

@@ -63,6 +63,7 @@ crate::statements! {
 pub async fn record(tx: &mut Tx, event: &Event) -> Result<(), DbError> {
     let (actor_type, actor_id) = match event.actor {
         Actor::User(id) => ("user", Some(id)),
+        Actor::Client(id) => ("client", Some(id)),
         Actor::Operator => ("operator", None),
         Actor::System => ("system", None),
         Actor::Unknown => ("unknown", None),

@@ -7,6 +7,7 @@
 //! and `--version` work with a broken configuration.
 
 pub mod audit;
+pub mod clients;
 pub mod completions;
 pub mod config;
 pub mod flags;
@@ -57,6 +58,9 @@ pub enum Command {
     /// Create and manage accounts
     #[command(subcommand)]
     Users(users::Users),
+    /// Register and manage OAuth clients
+    #[command(subcommand)]
+    Clients(clients::Clients),
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -156,6 +160,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate.run(output),
         Command::Config(config) => config.run(output),
         Command::Users(users) => users.run(output),
+        Command::Clients(clients) => clients.run(output),
         Command::Keys(keys) => keys.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Flags(flags) => flags.run(output),

@@ -3,6 +3,8 @@
 
 #[path = "tests/audit.rs"]
 mod audit;
+#[path = "tests/clients.rs"]
+mod clients;
 #[path = "tests/command.rs"]
 mod command;
 #[path = "tests/directory.rs"]

@@ -34,6 +34,7 @@ const MAIN: &[Migration] = migrations!("main":
     5 "0005_idempotency",
     6 "0006_flags",
     7 "0007_audit_checkpoints",
+    8 "0008_oauth",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

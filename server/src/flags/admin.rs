@@ -17,11 +17,11 @@ use super::definition::{Definition, Kind, Rule, check_key};
 use super::store::{self, Stored};
 use crate::access::scope;
 use crate::app::App;
-use crate::audit::{self, Actor, Event, Target};
+use crate::audit::{self, Event, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Query};
-use crate::http::guard::Scoped;
+use crate::http::guard::{Scoped, Subject};
 use crate::http::if_match::{IfMatch, etag};
 use crate::http::page::{List, PageQuery};
 use crate::time::Timestamp;
@@ -286,7 +286,10 @@ async fn delete_flag(
 
 /// Who did it and from where, for the record.
 async fn recorded(app: &App, caller: &Scoped<scope::FlagsWrite>, origin: Origin) -> Result<impl Fn(Event) -> Event + use<>, Problem> {
-    let (user, ground) = (caller.user, app.ground.clone());
-    let key = ground.keyring.get(user).await?;
-    Ok(move |event: Event| event.actor(Actor::User(user)).origin(&ground, Some(&key), &origin))
+    let (subject, ground) = (caller.subject, app.ground.clone());
+    let key = match subject {
+        Subject::Person { user, .. } => Some(ground.keyring.get(user).await?),
+        Subject::Service(_) => None,
+    };
+    Ok(move |event: Event| event.actor(subject.into()).origin(&ground, key.as_ref(), &origin))
 }

@@ -1,7 +1,7 @@
 //! `/ofrep/v1/evaluate/flags`: the OpenFeature Remote Evaluation Protocol 0.1, so that any OpenFeature SDK asks Keystead.
 //!
 //! A person is evaluated as themselves: what their program says about other attributes counts, but who they are is what the
-//! token says. Whoever has `flags:read`, a server say, evaluates for anybody.
+//! token says. Whoever has `flags:read`, a service client say, evaluates for anybody.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
@@ -22,7 +22,7 @@ use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body;
 use crate::http::extract::json_bytes;
-use crate::http::guard::{Caller, Scope};
+use crate::http::guard::{Bearer, Scope, Subject, lacks};
 
 /// The routes of the protocol.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -116,7 +116,7 @@ impl Failure<'_> {
     params(("key" = String, Path, description = "The flag's key")), request_body(content = Option<Asked>),
     responses((status = 200, body = Success), (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))), (status = 404, body = Failure),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn one(State(app): State<App>, caller: Caller, Path(key): Path<String>, request: Request<Body>) -> Result<Response, Problem> {
+async fn one(State(app): State<App>, caller: Bearer, Path(key): Path<String>, request: Request<Body>) -> Result<Response, Problem> {
     let known = match context_of(&app, &caller, request).await? {
         Ok(known) => known,
         Err(failure) => return Ok(Failure { key: Some(&key), ..failure }.answer(StatusCode::BAD_REQUEST)),
@@ -140,7 +140,7 @@ async fn one(State(app): State<App>, caller: Caller, Path(key): Path<String>, re
     responses((status = 200, body = Bulk), (status = 304, description = "Nothing changed"),
         (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn all(State(app): State<App>, caller: Caller, headers: HeaderMap, request: Request<Body>) -> Result<Response, Problem> {
+async fn all(State(app): State<App>, caller: Bearer, headers: HeaderMap, request: Request<Body>) -> Result<Response, Problem> {
     let known = match context_of(&app, &caller, request).await? {
         Ok(known) => known,
         Err(failure) => return Ok(failure.answer(StatusCode::BAD_REQUEST)),
@@ -172,7 +172,7 @@ fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
 }
 
 /// The context to evaluate in, or what is wrong with the one that was sent.
-async fn context_of(app: &App, caller: &Caller, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
+async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
     let bytes = body::read(request.into_body()).await?;
     let refused = |code, details: String| Ok(Err(Failure { key: None, error_code: code, error_details: details }));
     let said = if bytes.is_empty() { Ok(None) } else { read(&bytes) };
@@ -191,6 +191,7 @@ async fn context_of(app: &App, caller: &Caller, request: Request<Body>) -> Resul
     if app.grants(caller, FlagsRead::NAME).await? {
         return Ok(Ok(Value::Object(said)));
     }
-    let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
+    let Subject::Person { user, .. } = caller.subject else { return Err(lacks::<FlagsRead>()) };
+    let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
     Ok(Ok(attributes(said, &person.body())))
 }

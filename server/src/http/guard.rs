@@ -1,10 +1,10 @@
 //! Who may call: every handler takes one of these first, and that is the declaration of its guard.
 //!
-//! [`Caller`] is a signed-in person or service; the access token is checked from memory and the
-//! per-user limit is taken. [`Visitor`] is anybody; the limit for callers not signed in is taken per
+//! [`Caller`] is a signed-in person; the access token is checked from memory and the per-user limit is
+//! taken. [`Visitor`] is anybody; the limit for callers not signed in is taken per
 //! address, and the route's own limit with it. `openapi.json` shows the same declaration, and a test
-//! runs every operation as nobody to prove that it holds. [`Scoped`] is a caller who was granted the scope that its
-//! type names.
+//! runs every operation as nobody to prove that it holds. [`Scoped`] is a person or a service client that was granted
+//! the scope that its type names.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -21,36 +21,68 @@ use crate::app::App;
 use crate::error::{Code, Problem};
 use crate::time::Timestamp;
 
-/// A verified access token: who calls, in which session, with which rights.
+/// Whom an access token speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A person, in one of their sessions.
+    Person {
+        /// The person.
+        user: Uuid,
+        /// The session.
+        session: Uuid,
+        /// The refresh generation the token was issued with.
+        generation: i64,
+    },
+    /// An OAuth client itself, by its id: nobody is signed in.
+    Service(Uuid),
+}
+
+impl Subject {
+    /// The id of the person or of the client.
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Person { user, .. } => user,
+            Self::Service(client) => client,
+        }
+    }
+}
+
+/// A verified access token: for whom, with which rights, until when.
 #[derive(Debug)]
 pub struct Verified {
-    /// The person (or service).
-    pub user: Uuid,
-    /// The session.
-    pub session: Uuid,
+    /// The token's own id (`jti`).
+    pub id: Uuid,
+    /// For whom.
+    pub subject: Subject,
     /// The OAuth client the token was issued to.
     pub client: String,
     /// Granted scopes.
     pub scopes: Vec<String>,
     /// Authorization roles.
     pub roles: Vec<String>,
-    /// The refresh generation the token was issued with.
-    pub generation: i64,
+    /// When the token was issued.
+    pub issued_at: Timestamp,
     /// When the token ends.
     pub expires_at: Timestamp,
     /// When its use was last noted, in microseconds; so that noting costs one comparison on a hot token.
     pub touched: AtomicI64,
 }
 
-/// A signed-in caller.
+/// A signed-in person.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Arc<Verified>);
+pub struct Caller {
+    /// The person.
+    pub user: Uuid,
+    /// Their session.
+    pub session: Uuid,
+    token: Arc<Verified>,
+}
 
 impl std::ops::Deref for Caller {
     type Target = Verified;
 
     fn deref(&self) -> &Verified {
-        &self.0
+        &self.token
     }
 }
 
@@ -60,12 +92,11 @@ pub trait Scope {
     const NAME: &'static str;
 }
 
-/// A caller who was granted the scope `S`, at this moment: roles that were taken away or given since the token was
-/// issued count at once (see [`App::grants`]).
+/// A person or a service client that was granted the scope `S`, at this moment: roles and scopes that were taken away or
+/// given since the token was issued count at once (see [`App::grants`]).
 #[derive(Debug)]
 pub struct Scoped<S> {
-    /// Who calls.
-    pub caller: Caller,
+    token: Arc<Verified>,
     scope: PhantomData<S>,
 }
 
@@ -73,7 +104,7 @@ impl<S> std::ops::Deref for Scoped<S> {
     type Target = Verified;
 
     fn deref(&self) -> &Verified {
-        &self.caller
+        &self.token
     }
 }
 
@@ -81,12 +112,37 @@ impl<S: Scope + Send> FromRequestParts<App> for Scoped<S> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, app).await?;
-        if app.grants(&caller, S::NAME).await? {
-            return Ok(Self { caller, scope: PhantomData });
+        let token = admitted(parts, app).await?;
+        if app.grants(&token, S::NAME).await? {
+            return Ok(Self { token, scope: PhantomData });
         }
-        let detail = format!("This needs the scope `{}`, which the access token does not have.", S::NAME);
-        Err(Problem::new(Code::InsufficientScope).detail(detail))
+        Err(lacks::<S>())
+    }
+}
+
+/// The refusal of a token that was not granted `S`.
+pub fn lacks<S: Scope>() -> Problem {
+    let detail = format!("This needs the scope `{}`, which the access token does not have.", S::NAME);
+    Problem::new(Code::InsufficientScope).detail(detail)
+}
+
+/// A person or a service client, whatever they were granted: for routes that tell the two apart themselves.
+#[derive(Debug)]
+pub struct Bearer(Arc<Verified>);
+
+impl std::ops::Deref for Bearer {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.0
+    }
+}
+
+impl FromRequestParts<App> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        admitted(parts, app).await.map(Self)
     }
 }
 
@@ -97,31 +153,44 @@ pub fn bearer(parts: &Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// The verified token of a request, whose holder's limit is taken.
+async fn admitted(parts: &mut Parts, app: &App) -> Result<Arc<Verified>, Problem> {
+    let visit = Visit::from_request_parts(parts, app).await?;
+    let verified = match bearer(parts) {
+        Some(token) => app.authenticate(token, visit.now()),
+        None => Err(Problem::new(Code::Unauthenticated)),
+    };
+    match verified {
+        Ok(verified) => {
+            if let Subject::Person { user, .. } = verified.subject {
+                visit.set_user(user);
+            }
+            take(app, &visit, Policy::SignedIn, verified.subject.id().as_bytes()).await?;
+            Ok(verified)
+        }
+        // A token that does not verify is an anonymous request, and counts as one.
+        Err(problem) => {
+            take_address(app, &visit, Policy::Global).await?;
+            Err(problem)
+        }
+    }
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let visit = Visit::from_request_parts(parts, app).await?;
-        let verified = match bearer(parts) {
-            Some(token) => app.authenticate(token, visit.now()),
-            None => Err(Problem::new(Code::Unauthenticated)),
-        };
-        match verified {
-            Ok(verified) => {
-                visit.set_user(verified.user);
-                take(app, &visit, Policy::SignedIn, verified.user.as_bytes()).await?;
-                Ok(Self(verified))
-            }
-            // A token that does not verify is an anonymous request, and counts as one.
-            Err(problem) => {
-                take_address(app, &visit, Policy::Global).await?;
-                Err(problem)
+        let token = admitted(parts, app).await?;
+        match token.subject {
+            Subject::Person { user, session, .. } => Ok(Self { user, session, token }),
+            Subject::Service(_) => {
+                Err(Problem::new(Code::Forbidden).detail("This needs a person who is signed in; this access token speaks for a client."))
             }
         }
     }
 }
 
-/// A signed-in caller, if there is one. A bad token counts as none.
+/// A signed-in person, if there is one. A bad token counts as none.
 #[derive(Clone, Debug)]
 pub struct MaybeCaller(pub Option<Caller>);
 

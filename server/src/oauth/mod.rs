@@ -1,6 +1,31 @@
-//! What other programs need to trust Keystead's tokens: the published keys, and their rotation.
+//! The OAuth provider: clients, the tokens they get, and what other programs need to trust Keystead's tokens.
+//!
+//! A client is registered ([`registry`]) under a strict rule ([`registration`]) and read from memory ([`clients`]). Its
+//! secret is kept as a keyed hash ([`client_secret`]). Each endpoint first learns which client calls ([`client_auth`]); then
+//! it issues ([`token`]), explains ([`introspect`]) or takes back ([`revoke`]) a token. Members and refusals there have the
+//! names of the RFCs. The published keys and their rotation are here, too.
+//!
+//! Owns the tables `oauth_clients` and `oauth_revoked_tokens`.
 
+mod admin;
+mod assertion;
+mod client;
+mod client_auth;
+pub mod client_keys;
+mod client_secret;
+mod clients;
+mod discovery;
+mod error;
+mod form;
+mod introspect;
 mod keys;
+mod lookup;
+pub mod redirect;
+pub mod registration;
+mod registry;
+mod revoke;
+mod store;
+mod token;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,13 +36,63 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::db::{DbError, Tx};
 use crate::error::ProblemBody;
+use crate::ground::Ground;
+use crate::sessions::Revocations;
+use crate::time::Timestamp;
+use tokio_util::sync::CancellationToken;
 
+pub use admin::{ClientBody, ClientWithSecret};
+pub use client::{AuthMethod, CLI_CLIENT, Client, Grant};
+pub use clients::{CLIENT_CHANGED, Clients};
 pub use keys::rotate;
+pub use registry::{By, Registered};
+pub use store::{STATEMENTS, list};
+
+/// Fan-out topic: a revoked token's id and when it was revoked.
+pub const TOKEN_REVOKED: &str = "oauth.token_revoked";
+
+/// The state of this slice in one instance; clones share it.
+#[derive(Clone)]
+pub struct OAuth {
+    ground: Ground,
+    /// Clients in memory.
+    pub clients: Clients,
+    /// Tokens of clients that were revoked before their time.
+    pub revoked: Revocations,
+}
+
+impl OAuth {
+    /// Nothing in memory yet.
+    pub fn new(ground: Ground) -> Self {
+        let clients = Clients::new(ground.clone());
+        let revoked =
+            Revocations::new(ground.clone(), TOKEN_REVOKED, |db, since| Box::pin(async move { store::revoked_since(&db, since).await }));
+        Self { ground, clients, revoked }
+    }
+
+    /// Polls for what was changed and revoked until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        tokio::join!(self.clients.run(stop.clone()), self.revoked.run(stop));
+    }
+}
+
+/// Forgets what nobody needs to know any more.
+pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
+    store::purge_revoked(tx, before).await
+}
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(jwks))
+    OpenApiRouter::new()
+        .routes(routes!(jwks))
+        .routes(routes!(discovery::openid_configuration))
+        .routes(routes!(discovery::authorization_server))
+        .routes(routes!(token::token))
+        .routes(routes!(introspect::introspect))
+        .routes(routes!(revoke::revoke))
+        .merge(admin::routes())
 }
 
 /// A key set (RFC 7517 section 5).

@@ -29,11 +29,13 @@ pub enum Purpose {
     Cursor,
     /// Seals what belongs to no person, such as job payloads.
     System,
+    /// Hashes the secrets of OAuth clients.
+    ClientSecrets,
 }
 
 impl Purpose {
     /// Every purpose, in the order of their keys.
-    pub const ALL: [Self; 6] = [Self::WrapKeys, Self::Refresh, Self::Codes, Self::Csrf, Self::Cursor, Self::System];
+    pub const ALL: [Self; 7] = [Self::WrapKeys, Self::Refresh, Self::Codes, Self::Csrf, Self::Cursor, Self::System, Self::ClientSecrets];
 
     /// Never change one: it would change the key.
     const fn label(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Purpose {
             Self::Csrf => "csrf",
             Self::Cursor => "cursor",
             Self::System => "system",
+            Self::ClientSecrets => "client-secrets",
         }
     }
 }

@@ -17,7 +17,7 @@ use super::store;
 use crate::accounts;
 use crate::db::DbError;
 use crate::ground::Ground;
-use crate::http::guard::Verified;
+use crate::http::guard::{Subject, Verified};
 use crate::time::Timestamp;
 
 const NOTE_EVERY: Duration = Duration::from_secs(30);
@@ -59,14 +59,15 @@ impl Activity {
 
     /// Notes that a token was used at `now`.
     pub(super) fn touch(&self, verified: &Verified, now: Timestamp) {
+        let Subject::Person { user, session, generation } = verified.subject else { return };
         let last = Timestamp::from_micros(verified.touched.load(Ordering::Relaxed));
         if now < last.plus(NOTE_EVERY) {
             return;
         }
         verified.touched.store(now.as_micros(), Ordering::Relaxed);
         let mut notes = self.0.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let note = Note { user: verified.user, at: now, generation: verified.generation };
-        notes.entry(verified.session).or_insert(note).join(note);
+        let note = Note { user, at: now, generation };
+        notes.entry(session).or_insert(note).join(note);
     }
 
     /// Notes that a token of `generation` was presented for the first time.

@@ -20,6 +20,8 @@ pub enum EndReason {
     PasswordChanged,
     /// The account was suspended, deleted or erased.
     AccountClosed,
+    /// The client it was opened through revoked its token.
+    RevokedByClient,
 }
 
 impl EndReason {
@@ -31,6 +33,7 @@ impl EndReason {
             Self::Replay => "replay",
             Self::PasswordChanged => "password_changed",
             Self::AccountClosed => "account_closed",
+            Self::RevokedByClient => "revoked_by_client",
         }
     }
 }

@@ -31,12 +31,12 @@ use uuid::Uuid;
 
 pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
 pub use end::EndReason;
-pub use revocation::SESSION_ENDED;
+pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::routes;
 pub use start::{NewSession, start};
+pub use verify::ACCESS_TOKEN_TYPE;
 
 use self::activity::Activity;
-use self::revocation::Revocations;
 use crate::accounts::{self, People};
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
@@ -64,7 +64,7 @@ impl Sessions {
     pub fn new(ground: Ground, people: People) -> Self {
         let ttl = ground.settings.tokens.access_ttl + Duration::from_secs(60);
         let verified = Cache::builder().max_capacity(VERIFIED_TOKENS_MAX).time_to_live(ttl).build();
-        let revocations = Revocations::new(ground.clone());
+        let revocations = Revocations::of_sessions(ground.clone());
         let activity = Activity::new(ground.clone());
         Self { ground, people, verified, revocations, activity }
     }

@@ -1,4 +1,4 @@
-//! Sessions that were ended while access tokens of theirs still run.
+//! Sessions that were ended, and tokens that were revoked, while access tokens still run.
 //!
 //! Ending a session writes `ended_at` and, once that is committed, tells every instance. Each holds the set
 //! of sessions ended within one access lifetime: loaded at start, fed by pushes, and by a poll of the
@@ -7,6 +7,7 @@
 //! any more and says so: 503, never 200.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::store;
-use crate::db::{DbError, Tx};
+use crate::db::{Db, DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
 use crate::shared::Health;
@@ -37,8 +38,13 @@ const KEEP_MARGIN: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Revocations(Arc<Inner>);
 
+/// Reads what was ended after an instant: ids, and when.
+pub type EndedSince = fn(Db, Timestamp) -> Pin<Box<dyn Future<Output = Result<Vec<(Uuid, Timestamp)>, DbError>> + Send>>;
+
 struct Inner {
     ground: Ground,
+    topic: &'static str,
+    ended_since: EndedSince,
     ended: RwLock<HashMap<Uuid, Timestamp>>,
     newest: AtomicI64,
     /// Real time of the last answered poll, in milliseconds after `started`: the injected clock may jump.
@@ -47,9 +53,17 @@ struct Inner {
 }
 
 impl Revocations {
-    pub(super) fn new(ground: Ground) -> Self {
+    /// The set of ended sessions.
+    pub(super) fn of_sessions(ground: Ground) -> Self {
+        Self::new(ground, SESSION_ENDED, |db, since| Box::pin(async move { store::ended_since(&db, since).await }))
+    }
+
+    /// A set of other things that end before their tokens do: told under `topic`, polled with `ended_since`.
+    pub fn new(ground: Ground, topic: &'static str, ended_since: EndedSince) -> Self {
         let inner = Inner {
             ground,
+            topic,
+            ended_since,
             ended: RwLock::default(),
             newest: AtomicI64::new(i64::MIN),
             polled: AtomicU64::new(0),
@@ -58,7 +72,7 @@ impl Revocations {
         Self(Arc::new(inner))
     }
 
-    /// Refuses an ended session, and everything while this instance cannot know.
+    /// Refuses what was ended, and everything while this instance cannot know.
     pub fn check(&self, session: Uuid) -> Result<(), Problem> {
         if !self.is_fresh() {
             return Err(Problem::new(Code::Unavailable)
@@ -92,7 +106,7 @@ impl Revocations {
         tx.on_commit(move || {
             for session in sessions {
                 this.insert(session, ended_at);
-                this.0.ground.shared.publish(SESSION_ENDED, encode(session, ended_at));
+                this.0.ground.shared.publish(this.0.topic, encode(session, ended_at));
             }
         });
     }
@@ -102,7 +116,7 @@ impl Revocations {
     }
 
     /// Takes a push from another instance.
-    pub(super) fn receive(&self, payload: &[u8]) {
+    pub fn receive(&self, payload: &[u8]) {
         if let Some((session, ended_at)) = decode(payload) {
             self.insert(session, ended_at);
         }
@@ -116,7 +130,7 @@ impl Revocations {
         // An instance whose clock is ahead must not blind the others.
         let newest = Timestamp::from_micros(self.0.newest.load(Ordering::Relaxed)).min(self.0.ground.clock.now());
         let since = oldest.max(newest.minus(POLL_OVERLAP));
-        let found = store::ended_since(&self.0.ground.db, since).await?;
+        let found = (self.0.ended_since)(self.0.ground.db.clone(), since).await?;
         let mut latest = newest;
         {
             let mut ended = self.0.ended.write().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +146,7 @@ impl Revocations {
     }
 
     /// Polls until `stop`; a failed poll is tried again at the next tick.
-    pub(super) async fn run(&self, stop: CancellationToken) {
+    pub async fn run(&self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(POLL_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
@@ -146,7 +160,7 @@ impl Revocations {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;
-                    tracing::warn!(%error, "cannot poll for ended sessions; relying on pushes until it works again");
+                    tracing::warn!(%error, topic = self.0.topic, "cannot poll for what was ended; relying on pushes until it works again");
                 }
                 Err(_) => {}
             }

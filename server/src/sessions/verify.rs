@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Sessions;
 use crate::error::{Code, Problem};
-use crate::http::guard::Verified;
+use crate::http::guard::{Subject, Verified};
 use crate::secret::TokenError;
 use crate::time::Timestamp;
 
@@ -41,20 +41,47 @@ struct ReadClaims {
     aud: String,
     sub: Uuid,
     exp: i64,
+    iat: i64,
+    jti: Uuid,
     client_id: String,
-    sid: Uuid,
+    sid: Option<Uuid>,
+    #[serde(default)]
     scope: String,
+    #[serde(default)]
     roles: Vec<String>,
-    r#gen: i64,
+    r#gen: Option<i64>,
+}
+
+impl ReadClaims {
+    /// A person's token names the session and its generation; one that a client got for itself names neither, and
+    /// that client twice. There is no third kind.
+    fn subject(&self) -> Option<Subject> {
+        match (self.sid, self.r#gen) {
+            (Some(session), Some(generation)) => Some(Subject::Person { user: self.sub, session, generation }),
+            (None, None) if self.client_id == self.sub.to_string() => Some(Subject::Service(self.sub)),
+            _ => None,
+        }
+    }
 }
 
 impl Sessions {
-    /// Who presents `token`. Never touches a database or the network.
+    /// Who presents `token`. Never touches a database or the network. Whether a client's own token was revoked is for
+    /// [`crate::app::App::authenticate`] to ask: clients stand above sessions.
     ///
     /// # Errors
     /// `unauthenticated` for what is no token of ours, `token_expired`, `session_revoked`, and `unavailable`
     /// when this instance has not heard of revocations for longer than the configured staleness.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+        let verified = self.inspect(token, now)?;
+        self.activity.touch(&verified, now);
+        Ok(verified)
+    }
+
+    /// The same for somebody who was shown the token and asks about it: that does not keep the session alive.
+    ///
+    /// # Errors
+    /// As [`Sessions::authenticate`].
+    pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
         if token.len() > TOKEN_MAX {
             return Err(Code::Unauthenticated.into());
         }
@@ -66,8 +93,9 @@ impl Sessions {
         if verified.expires_at <= now {
             return Err(Code::TokenExpired.into());
         }
-        self.revocations.check(verified.session)?;
-        self.activity.touch(&verified, now);
+        if let Subject::Person { session, .. } = verified.subject {
+            self.revocations.check(session)?;
+        }
         Ok(verified)
     }
 
@@ -80,18 +108,21 @@ impl Sessions {
         if claims.aud != issuer {
             return Err(Code::Unauthenticated.into());
         }
+        let subject = claims.subject().ok_or(Code::Unauthenticated)?;
         let verified = Arc::new(Verified {
-            user: claims.sub,
-            session: claims.sid,
+            id: claims.jti,
+            subject,
             client: claims.client_id,
             scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),
             roles: claims.roles,
-            generation: claims.r#gen,
+            issued_at: Timestamp::from_secs(claims.iat),
             expires_at: Timestamp::from_secs(claims.exp),
             touched: AtomicI64::new(i64::MIN),
         });
-        self.revocations.check(verified.session)?;
-        self.activity.first_sight(verified.session, verified.generation);
+        if let Subject::Person { session, generation, .. } = subject {
+            self.revocations.check(session)?;
+            self.activity.first_sight(session, generation);
+        }
         self.verified.insert(key, verified.clone());
         Ok(verified)
     }

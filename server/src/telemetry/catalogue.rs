@@ -54,6 +54,11 @@ pub const METRICS: &[Metric] = &[
     gauge("keystead_build_info", &["version"], "Always 1; the label names the running version."),
     counter("keystead_cache_requests_total", &["cache", "result"], "Look-ups in a cache in memory, by cache and result (hit, miss)."),
     counter(
+        "keystead_client_authentications_total",
+        &["method", "outcome"],
+        "Attempts of OAuth clients to prove themselves, by method (secret, private_key_jwt, none) and outcome (success, refused).",
+    ),
+    counter(
         "keystead_db_commit_callers_total",
         &[],
         "Writes on SQLite that a durable commit carried; divided by the commits, how well they share.",
@@ -89,6 +94,7 @@ pub const METRICS: &[Metric] = &[
     counter("keystead_lockouts_total", &[], "Addresses locked after too many failed sign-ins."),
     counter("keystead_logins_total", &["outcome"], "Sign-ins with a password, by outcome (success, or the code of the problem)."),
     counter("keystead_mail_sent_total", &["outcome", "template"], "Deliveries of letters, by template and outcome (sent, retry, refused)."),
+    counter("keystead_oauth_tokens_total", &["grant"], "Access tokens that OAuth clients got, by grant."),
     histogram("keystead_password_hash_seconds", &[], "How long hashing or verifying a password took."),
     gauge("keystead_password_pool_memory_bytes", &[], "Memory that the password hashing threads hold."),
     gauge("keystead_password_pool_queue", &[], "Passwords that wait to be hashed or verified."),

@@ -14,7 +14,6 @@ use utoipa_axum::routes;
 use super::{Import, Report};
 use crate::access::{self, ROLES, scope};
 use crate::app::App;
-use crate::audit::Actor;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body::BodyTooLarge;
 use crate::http::context::Origin;
@@ -71,9 +70,9 @@ async fn import(
         let detail = "Send one JSON object a line as `Content-Type: application/x-ndjson`.";
         return Err(Problem::new(Code::UnsupportedMediaType).detail(detail));
     }
-    take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
     let grantable = grantable(&app, &caller).await?;
-    let mut import = Import::new(app.ground.clone(), Actor::User(caller.user), Some(origin), grantable, query.dry_run);
+    let mut import = Import::new(app.ground.clone(), caller.subject.into(), Some(origin), grantable, query.dry_run);
     read(body, &mut import).await?;
     import.finish().await.map(Json)
 }

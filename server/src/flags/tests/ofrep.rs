@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{admin, simple, with_rules};
+use crate::oauth::service;
 use crate::support::{Instance, Store, both_stores};
 
 const EVALUATE: &str = "/ofrep/v1/evaluate/flags";
@@ -77,4 +78,18 @@ async fn people_are_evaluated_as_themselves(store: Store) {
     }
 }
 
-both_stores!(one_flag_is_evaluated, all_flags_are_evaluated_and_cached, people_are_evaluated_as_themselves);
+/// A server asks for the people it serves, with a token of its own and the scope to read flags.
+async fn services_evaluate_for_anybody(store: Store) {
+    let instance = Instance::start(store).await;
+    let admin = admin(&instance).await;
+    let rules = json!([{"if": {"==": [{"var": "targetingKey"}, "user-7"]}, "variant": "on"}]);
+    admin.api.put("/api/v1/admin/flags/x", with_rules(rules)).await.expect(200);
+    let server = service(&admin.api, &["flags:read"]).await.token(&instance).await;
+    let asked = json!({"context": {"targetingKey": "user-7"}});
+    let answer = instance.with_token(&server).post(&format!("{EVALUATE}/x"), asked.clone()).await.expect(200);
+    assert_eq!(answer.body["value"], true);
+    let other = service(&admin.api, &["audit:read"]).await.token(&instance).await;
+    instance.with_token(&other).post(&format!("{EVALUATE}/x"), asked).await.expect_problem(403, "insufficient_scope");
+}
+
+both_stores!(services_evaluate_for_anybody, one_flag_is_evaluated, all_flags_are_evaluated_and_cached, people_are_evaluated_as_themselves);

@@ -1,0 +1,49 @@
+//! `keystead clients`, beside a server.
+
+use keystead::db::Store as Which;
+use serde_json::{Value, json};
+
+use super::command::{column, keystead};
+use crate::support::{Instance, Store, both_stores};
+
+async fn clients_are_registered_listed_and_deleted(store: Store) {
+    let instance = Instance::start(store).await;
+    let args = ["clients", "create", "--name", "Reports", "--grant-types", "client_credentials", "--scopes", "users:read,orders", "--json"];
+    let made = keystead(&instance.ground, &args).await.good().json();
+    let id = made["client"]["clientId"].as_str().unwrap().to_owned();
+    assert!(made["clientSecret"].as_str().unwrap().starts_with("kcs_") && made["client"]["scopes"] == json!(["users:read", "orders"]));
+    let args = ["clients", "create", "--name", "App", "--grant-types", "authorization_code,refresh_token"];
+    let args = [args.as_slice(), &["--redirect-uris", "com.example.app:/cb", "--token-endpoint-auth-method", "none"]].concat();
+    let said = keystead(&instance.ground, &args).await.good().stdout;
+    assert!(said.starts_with("Registered App (") && !said.contains("Secret"), "{said}");
+
+    let first = keystead(&instance.ground, &["clients", "list", "--limit", "1", "--json"]).await.good().json();
+    assert_eq!(first["items"][0]["name"], "App");
+    let next = first["nextCursor"].as_str().unwrap();
+    let second = keystead(&instance.ground, &["clients", "list", "--cursor", next, "--json"]).await.good().json();
+    assert_eq!((&second["items"][0]["clientId"], &second["nextCursor"]), (&json!(id), &Value::Null));
+    let table = keystead(&instance.ground, &["clients", "list"]).await.good().stdout;
+    assert!(table.starts_with("CLIENT") && table.contains("authorization_code,refresh_token"), "{table}");
+
+    keystead(&instance.ground, &["clients", "delete", &id]).await.good();
+    keystead(&instance.ground, &["clients", "delete", &id]).await.refused(1, "There is no client");
+    let sql = "SELECT actor_type || ' ' || action FROM audit_events WHERE target_type = 'client' ORDER BY at, id";
+    assert_eq!(
+        column(&instance.ground, Which::Main, sql).await,
+        ["operator client.created", "operator client.created", "operator client.deleted"]
+    );
+}
+
+async fn refusals_name_the_option(store: Store) {
+    let instance = Instance::start(store).await;
+    let create = ["clients", "create", "--name", "App", "--grant-types"];
+    let args = [create.as_slice(), &["authorization_code", "--redirect-uris", "http://app.example.com/cb"]].concat();
+    keystead(&instance.ground, &args).await.refused(2, "--redirect-uris is refused");
+    let args = [create.as_slice(), &["client_credentials", "--jwks", "nowhere.json"]].concat();
+    keystead(&instance.ground, &args).await.refused(2, "nowhere.json cannot be read");
+    let args = [create.as_slice(), &["password"]].concat();
+    let refused = keystead(&instance.ground, &args).await;
+    assert!(refused.code == Some(2) && refused.stderr.contains("use one of authorization_code"), "{refused:?}");
+}
+
+both_stores!(clients_are_registered_listed_and_deleted, refusals_name_the_option);

@@ -1,0 +1,81 @@
+//! `/.well-known/oauth-authorization-server` (RFC 8414) and `/.well-known/openid-configuration`: what works here, and
+//! nothing else.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::client::{AuthMethod, Grant};
+use super::client_keys::ALGORITHMS;
+use crate::access::SCOPES;
+use crate::app::App;
+use crate::error::ProblemBody;
+use crate::http::extract::Json;
+
+/// How a client may prove itself where only proof will do.
+const PROOFS: &[AuthMethod] = &[AuthMethod::SecretBasic, AuthMethod::SecretPost, AuthMethod::PrivateKeyJwt];
+
+/// The metadata of this server (RFC 8414 section 2).
+#[derive(Serialize, ToSchema)]
+pub(super) struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+    token_endpoint: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    /// Keystead's own; clients may have scopes of their application besides.
+    scopes_supported: &'static [&'static str],
+    /// None yet: nobody is sent here by a browser.
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [Grant; 1],
+    token_endpoint_auth_methods_supported: &'static [AuthMethod],
+    token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    introspection_endpoint_auth_methods_supported: &'static [AuthMethod],
+    introspection_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    /// Public clients as well: they may give back what they hold.
+    revocation_endpoint_auth_methods_supported: &'static [AuthMethod],
+    revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+}
+
+impl Metadata {
+    fn of(issuer: &str) -> Self {
+        let at = |path: &str| format!("{issuer}{path}");
+        Self {
+            issuer: issuer.to_owned(),
+            jwks_uri: at("/.well-known/jwks.json"),
+            token_endpoint: at(super::token::PATH),
+            introspection_endpoint: at("/oauth2/introspect"),
+            revocation_endpoint: at("/oauth2/revoke"),
+            scopes_supported: SCOPES,
+            response_types_supported: [],
+            grant_types_supported: [Grant::ClientCredentials],
+            token_endpoint_auth_methods_supported: PROOFS,
+            token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+            introspection_endpoint_auth_methods_supported: PROOFS,
+            introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+            revocation_endpoint_auth_methods_supported: AuthMethod::ALL,
+            revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        }
+    }
+}
+
+fn answer(app: &App) -> Response {
+    let metadata = Metadata::of(app.ground.settings.public_url());
+    ([(header::CACHE_CONTROL, "public, max-age=60")], Json(metadata)).into_response()
+}
+
+/// What this authorization server can do
+#[utoipa::path(get, path = "/.well-known/oauth-authorization-server", tag = "oauth", operation_id = "authorizationServer",
+    responses((status = 200, body = Metadata), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn authorization_server(State(app): State<App>) -> Response {
+    answer(&app)
+}
+
+/// The same where OpenID clients look for it
+#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "oauth", operation_id = "openidConfiguration",
+    responses((status = 200, body = Metadata), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn openid_configuration(State(app): State<App>) -> Response {
+    answer(&app)
+}

@@ -1,0 +1,150 @@
+//! `POST /oauth2/token`.
+//!
+//! Issued tokens are counted, not recorded one by one: a service fetches one every few minutes, all of them are equal, and
+//! what matters for security (who may have them, with which scopes) is on record where it is decided.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::client::{Client, Grant};
+use super::client_auth::authenticate;
+use super::error::{OAuthCode, OAuthError, Refusal};
+use super::form::Form;
+use super::registration::is_scope;
+use crate::app::App;
+use crate::error::{Problem, ProblemBody};
+use crate::http::context::Origin;
+use crate::http::extract::Json;
+use crate::http::visit::Visit;
+use crate::sessions::ACCESS_TOKEN_TYPE;
+use crate::time::Timestamp;
+
+/// Where tokens are issued.
+pub const PATH: &str = "/oauth2/token";
+
+/// Counts tokens that clients got, by grant.
+pub const TOKENS: &str = "keystead_oauth_tokens_total";
+
+/// The parameters, for the API reference.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the form")]
+pub(super) struct TokenRequest {
+    /// `client_credentials`.
+    #[schema(example = "client_credentials")]
+    grant_type: String,
+    /// Scopes separated by spaces; all that the client was registered for when left out.
+    scope: Option<String>,
+    /// The issuer, which is what tokens are for (RFC 8707).
+    resource: Option<String>,
+    /// The client, unless the `Authorization` header says it.
+    client_id: Option<String>,
+    /// Its secret, unless the `Authorization` header has it.
+    client_secret: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    client_assertion_type: Option<String>,
+    /// A JWT signed by the client.
+    client_assertion: Option<String>,
+}
+
+/// A token (RFC 6749 section 5.1).
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenAnswer {
+    /// A JWT (RFC 9068).
+    access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until it ends.
+    expires_in: u64,
+    /// What it carries.
+    scope: String,
+}
+
+/// The claims of a token that speaks for a client itself (RFC 9068 section 2.2): nobody is signed in, so there is neither
+/// session nor role.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: Uuid,
+    exp: i64,
+    iat: i64,
+    nbf: i64,
+    jti: Uuid,
+    client_id: &'a str,
+    scope: &'a str,
+}
+
+/// Get a token
+///
+/// As RFC 6749 says: parameters as a form, each once, refusals as `{error, error_description}`. The client proves itself with
+/// its secret (in the `Authorization` header or in the body) or with an assertion that it signed (RFC 7523).
+#[utoipa::path(post, path = "/oauth2/token", tag = "oauth", operation_id = "token", security(("client" = []), ()),
+    request_body(content = inline(TokenRequest), content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = TokenAnswer), (status = 400, content((OAuthError = "application/json"), (ProblemBody = "application/problem+json"))), (status = 401, body = OAuthError),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn token(
+    State(app): State<App>,
+    visit: Visit,
+    origin: Origin,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let client = authenticate(&app, &visit, &origin, &headers, &form).await?;
+    let wanted = form.required("grant_type", "grant_type is missing.")?;
+    match Grant::parse(wanted) {
+        Some(Grant::ClientCredentials) if client.may(Grant::ClientCredentials) => {}
+        Some(Grant::ClientCredentials) => {
+            return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for client_credentials.").into());
+        }
+        _ => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "This server issues tokens for client_credentials.").into()),
+    }
+    if form.get("resource").is_some_and(|resource| resource != app.ground.settings.public_url()) {
+        return Err(OAuthError::new(OAuthCode::InvalidTarget, "Tokens of this server are for the server itself, its issuer.").into());
+    }
+    let scope = granted(&client, form.get("scope"))?;
+    let answer = issue(&app, &client, scope, visit.now())?;
+    metrics::counter!(TOKENS, "grant" => Grant::ClientCredentials.as_str()).increment(1);
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    Ok((headers, Json(answer)).into_response())
+}
+
+/// The scopes that are granted: those asked for, if the client has each of them.
+fn granted(client: &Client, asked: Option<&str>) -> Result<String, OAuthError> {
+    let Some(asked) = asked else { return Ok(client.scopes.join(" ")) };
+    let mut granted: Vec<&str> = Vec::new();
+    for scope in asked.split(' ') {
+        if !is_scope(scope) {
+            return Err(OAuthError::new(OAuthCode::InvalidScope, "Scopes are separated by one space each."));
+        }
+        if !client.has_scope(scope) {
+            return Err(OAuthError::new(OAuthCode::InvalidScope, "The client was not registered for one of these scopes."));
+        }
+        if !granted.contains(&scope) {
+            granted.push(scope);
+        }
+    }
+    Ok(granted.join(" "))
+}
+
+fn issue(app: &App, client: &Client, scope: String, now: Timestamp) -> Result<TokenAnswer, Problem> {
+    let settings = &app.ground.settings;
+    let ends = now.plus(settings.tokens.access_ttl);
+    let claims = Claims {
+        iss: settings.public_url(),
+        aud: settings.public_url(),
+        sub: client.uuid().ok_or_else(|| Problem::internal("a built-in client got a token for itself"))?,
+        exp: ends.as_secs(),
+        iat: now.as_secs(),
+        nbf: now.as_secs(),
+        jti: app.ground.random.uuid(now),
+        client_id: &client.id,
+        scope: &scope,
+    };
+    let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
+    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope })
+}
