@@ -6,6 +6,7 @@
 //! and the cost of that is shared. Readers have connections and threads of their own and never wait for it.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 use self::writer::{Log, Writer};
@@ -30,6 +31,9 @@ mod writer;
 /// Callers that may wait for the writer, and for a reader.
 const QUEUE: usize = 4096;
 const STATEMENTS: usize = 256;
+
+/// Between two tries to turn the write-ahead log on.
+const LOG_PAUSE: Duration = Duration::from_millis(5);
 
 type Answer = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 
@@ -100,7 +104,7 @@ impl Sqlite {
     pub(super) fn open(path: &Path, readers: usize, patience: Duration, shred: bool) -> Result<Self, DbError> {
         create(path)?;
         let writing = connect(path, patience)?;
-        write_ahead(&writing)?;
+        write_ahead(&writing, patience)?;
         writing.execute_batch("PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=2000;")?;
         if shred {
             writing.execute_batch("PRAGMA secure_delete=ON;")?;
@@ -268,7 +272,11 @@ fn create(path: &Path) -> Result<(), DbError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
     }
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ()).map_err(refuse)
+    // One that is there is not even opened: closing it would drop the locks that this process holds on it (POSIX).
+    match std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(refuse(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The file that SQLite keeps beside `path`.
@@ -287,9 +295,20 @@ fn connect(path: &Path, patience: Duration) -> Result<Connection, DbError> {
     Ok(connection)
 }
 
+/// Turns the write-ahead log on, within `patience`: that takes the whole file for a moment, and SQLite refuses at once
+/// instead of waiting when two processes want it from each other.
 /// A file system without shared memory refuses by answering with another mode, not with an error.
-fn write_ahead(connection: &Connection) -> Result<(), DbError> {
-    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+fn write_ahead(connection: &Connection, patience: Duration) -> Result<(), DbError> {
+    let mut left = patience;
+    let mode: String = loop {
+        match connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && !left.is_zero() => {
+                std::thread::park_timeout(LOG_PAUSE);
+                left = left.saturating_sub(LOG_PAUSE);
+            }
+            answer => break answer?,
+        }
+    };
     if mode == "wal" {
         return Ok(());
     }

@@ -90,15 +90,13 @@ impl Writer {
     }
 
     /// Another process holds the lock, say. Everyone who waits has waited as long, so all are told; otherwise each
-    /// would wait for those before him, too.
+    /// would wait for those before him, too. Who comes later, because he was told, say, has not waited: not he.
     fn refuse(&self, first: Job, error: &DbError) -> u64 {
+        let waited: Vec<Job> = std::iter::once(first).chain(std::iter::from_fn(|| self.waiting())).collect();
         let mut served = 0;
-        let mut next = Some(first);
-        while let Some(job) = next {
-            let (Job::Many(run) | Job::One(run)) = job;
+        for (Job::Many(run) | Job::One(run)) in waited {
             (run(Err(error.clone())).answer)(Ok(()));
             served += 1;
-            next = self.waiting();
         }
         served
     }

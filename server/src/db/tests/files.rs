@@ -51,6 +51,24 @@ async fn files_and_folders_are_for_their_owner_alone() {
     keyring.close().await;
 }
 
+/// Changing to a write-ahead log needs the file for oneself, and SQLite does not wait for that by itself.
+#[test]
+fn many_that_open_a_new_file_at_once_all_get_it() {
+    for _ in 0..30 {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url(&folder.path().join("keystead.db"));
+        let together = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    drop(open(url.clone(), PATIENCE, Which::Main));
+                });
+            }
+        });
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_finishes_what_is_queued_and_leaves_one_file() {
     let bed = Bed::new(Store::Sqlite).await;
