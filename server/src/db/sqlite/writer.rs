@@ -94,7 +94,7 @@ impl Writer {
     fn refuse(&self, first: Job, error: &DbError) -> u64 {
         let waited: Vec<Job> = std::iter::once(first).chain(std::iter::from_fn(|| self.waiting())).collect();
         let mut served = 0;
-        for (Job::Many(run) | Job::One(run)) in waited {
+        for Job::Many(run) | Job::One(run) in waited {
             (run(Err(error.clone())).answer)(Ok(()));
             served += 1;
         }
