@@ -144,6 +144,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("oauth", oauth::STATEMENTS),
+        ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),

@@ -29,6 +29,7 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/verify-email",
     "POST /api/v1/auth/verify-email/resend",
+    "POST /oauth2/device_authorization",
     "POST /oauth2/introspect",
     "POST /oauth2/revoke",
     "POST /oauth2/token",

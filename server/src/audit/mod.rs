@@ -105,6 +105,10 @@ actions! {
     TOKEN_REVOKED = "token.revoked";
     /// A new signing key was published.
     SIGNING_KEY_ROTATED = "signing_key.rotated";
+    /// Somebody let a device in.
+    DEVICE_APPROVED = "device.approved";
+    /// Somebody did not let a device in.
+    DEVICE_DENIED = "device.denied";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

@@ -4,7 +4,7 @@
 //! configuration. Commands return a [`Failure`] that says what happened and how to mend it; `output` prints it as
 //! `error: …` and `  → …` on standard error. What a command answers goes to standard output, and with `--json` it is
 //! one JSON document. Commands load the settings themselves through [`settings`], so that `completions`, `openapi`
-//! and `--version` work with a broken configuration.
+//! and `--version` work with a broken configuration; `login`, `whoami` and `logout` speak to a server and need none.
 
 pub mod audit;
 pub mod clients;
@@ -13,12 +13,16 @@ pub mod config;
 pub mod flags;
 mod installation;
 pub mod keys;
+pub mod login;
+pub mod logout;
 pub mod migrate;
 pub mod openapi;
 mod output;
 pub mod password;
+pub mod remote;
 pub mod serve;
 pub mod users;
+pub mod whoami;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -70,6 +74,12 @@ pub enum Command {
     /// Check and export the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Sign in at a server, this one or another
+    Login(login::Login),
+    /// Show who is signed in
+    Whoami(whoami::Whoami),
+    /// Sign out at a server
+    Logout(logout::Logout),
     /// Print the OpenAPI document of the HTTP interface
     Openapi(openapi::Openapi),
     /// Print a completion script for your shell
@@ -164,6 +174,9 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Keys(keys) => keys.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Flags(flags) => flags.run(output),
+        Command::Login(login) => login.run(output),
+        Command::Whoami(whoami) => whoami.run(output),
+        Command::Logout(logout) => logout.run(output),
         Command::Openapi(openapi) => openapi.run(output),
         Command::Completions(completions) => completions.run(output),
     }

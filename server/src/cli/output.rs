@@ -28,6 +28,11 @@ impl Output {
         let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
     }
 
+    /// A line that is not part of the answer, on standard error.
+    pub fn note(&self, text: impl AsRef<str>) {
+        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+    }
+
     /// The answer as one JSON document.
     pub fn json(&self, value: &impl Serialize) {
         // Our own types of texts and numbers have no way to fail here; an empty line is the harmless answer if they did.

@@ -28,6 +28,10 @@ pub struct Limits {
     pub password_forgot: Budget,
     /// Asking for the code again, per address and per account.
     pub verify_resend: Budget,
+    /// Beginning the sign-in of a device, per address.
+    pub device_request: Budget,
+    /// Typing the code of a device, per person and per address.
+    pub device_code: Budget,
     /// Starting voice sessions, per address.
     pub voice_session: Budget,
     /// Asking for voice tokens, per address.
@@ -48,6 +52,8 @@ impl Limits {
             signup: rate("limits.signup")?,
             password_forgot: rate("limits.password_forgot")?,
             verify_resend: rate("limits.verify_resend")?,
+            device_request: rate("limits.device_request")?,
+            device_code: rate("limits.device_code")?,
             voice_session: rate("limits.voice_session")?,
             voice_token: rate("limits.voice_token")?,
             transcript: rate("limits.transcript")?,

@@ -21,6 +21,7 @@ mod log;
 mod mail;
 pub mod names;
 mod network;
+mod oauth;
 mod parse;
 mod privacy;
 pub mod release;
@@ -43,6 +44,7 @@ pub use limits::{Limits, Quota, Quotas};
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
+pub use oauth::OAuth;
 pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
@@ -109,6 +111,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// Lifetimes of sessions.
     pub sessions: Sessions,
+    /// The OAuth provider.
+    pub oauth: OAuth,
     /// Rate limits.
     pub limits: Limits,
     /// Named usage quotas.
@@ -160,6 +164,7 @@ impl Settings {
             lockout: Lockout::from(values)?,
             tokens: Tokens::from(values)?,
             sessions: Sessions::from(values)?,
+            oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
             privacy: Privacy::from(values)?,

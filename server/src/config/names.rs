@@ -293,6 +293,9 @@ settings! {
     "sessions.idle_ttl", Span(60, 3650 * DAY), "A session unused for this long ends.";
     "sessions.absolute_ttl", Span(60, 3650 * DAY), "A session ends this long after sign-in, used or not.";
 
+    "oauth.device_code_ttl", Span(60, HOUR), "How long the codes of a device that asks to be signed in are good.";
+    "oauth.device_interval", Span(0, 60), "How long a device waits between two questions whether it was let in.";
+
     "limits.enabled", Flag, "Rate limits as a whole.";
     "limits.global", Rate, "Callers who are not signed in, per address; static assets and health apart.";
     "limits.signed_in", Rate, "Signed-in callers, per user.";
@@ -301,6 +304,8 @@ settings! {
     "limits.signup", Rate, "Sign-up, per address.";
     "limits.password_forgot", Rate, "Asking for a reset link, per address and per account.";
     "limits.verify_resend", Rate, "Asking for the verification code again, per address and per account.";
+    "limits.device_request", Rate, "Beginning the sign-in of a device, per address.";
+    "limits.device_code", Rate, "Typing the code of a device, per person and per address.";
     "limits.voice_session", Rate, "Starting voice sessions, per address.";
     "limits.voice_token", Rate, "Asking for voice tokens, per address.";
     "limits.transcript", Rate, "Posting transcript segments, per address.";

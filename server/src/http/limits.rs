@@ -32,6 +32,10 @@ pub enum Policy {
     PasswordForgot,
     /// Asking for another verification code, per address and per account.
     VerifyResend,
+    /// Beginning the sign-in of a device, per address.
+    DeviceRequest,
+    /// Typing the code of a device, per person and per address.
+    DeviceCode,
     /// Starting a voice session, per address.
     VoiceSession,
     /// Taking a voice token, per address.
@@ -50,6 +54,8 @@ impl Policy {
         Policy::Signup,
         Policy::PasswordForgot,
         Policy::VerifyResend,
+        Policy::DeviceRequest,
+        Policy::DeviceCode,
         Policy::VoiceSession,
         Policy::VoiceToken,
         Policy::Transcript,
@@ -65,6 +71,8 @@ impl Policy {
             Self::Signup => "signup",
             Self::PasswordForgot => "password_forgot",
             Self::VerifyResend => "verify_resend",
+            Self::DeviceRequest => "device_request",
+            Self::DeviceCode => "device_code",
             Self::VoiceSession => "voice_session",
             Self::VoiceToken => "voice_token",
             Self::Transcript => "transcript",
@@ -81,6 +89,8 @@ impl Policy {
             Self::Signup => limits.signup,
             Self::PasswordForgot => limits.password_forgot,
             Self::VerifyResend => limits.verify_resend,
+            Self::DeviceRequest => limits.device_request,
+            Self::DeviceCode => limits.device_code,
             Self::VoiceSession => limits.voice_session,
             Self::VoiceToken => limits.voice_token,
             Self::Transcript => limits.transcript,

@@ -58,6 +58,17 @@ pub enum Letter {
         /// When, RFC 3339 or words.
         at: String,
     },
+    /// A device was signed in with a code that the person approved.
+    DeviceSignedIn {
+        /// Display name.
+        name: String,
+        /// The client that runs on it, by its name.
+        client: String,
+        /// The device, in words.
+        device: String,
+        /// When, RFC 3339 or words.
+        at: String,
+    },
     /// The account was deleted and can be restored for a while.
     AccountDeleted {
         /// Display name.
@@ -77,6 +88,7 @@ impl Letter {
             Self::PasswordChanged { .. } => "password_changed",
             Self::AccountLocked { .. } => "account_locked",
             Self::SessionReplayed { .. } => "session_replayed",
+            Self::DeviceSignedIn { .. } => "device_signed_in",
             Self::AccountDeleted { .. } => "account_deleted",
         }
     }
@@ -89,6 +101,7 @@ impl Letter {
             | Self::PasswordChanged { name }
             | Self::AccountLocked { name, .. }
             | Self::SessionReplayed { name, .. }
+            | Self::DeviceSignedIn { name, .. }
             | Self::AccountDeleted { name, .. } => name,
         }
     }

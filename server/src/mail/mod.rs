@@ -7,7 +7,7 @@
 //!
 //! No address, name, code or link is ever logged, kept in an error or in the clear in a table.
 //! This folder owns the table `dev_mail`. The templates are plain HTML tables with inline styles:
-//! seven short letters in one layout do not need MJML and its compiler.
+//! eight short letters in one layout do not need MJML and its compiler.
 
 mod letter;
 mod mailbox;

@@ -55,6 +55,8 @@ const FILES: &[(&str, &str)] = files![
     "account_locked.html",
     "session_replayed.txt",
     "session_replayed.html",
+    "device_signed_in.txt",
+    "device_signed_in.html",
     "account_deleted.txt",
     "account_deleted.html",
     "mailbox.html",
@@ -102,6 +104,9 @@ impl Templates {
             Letter::PasswordChanged { .. } => context! {},
             Letter::AccountLocked { minutes, reset_url, .. } => context! { lifetime => wording::lifetime(*minutes), reset_url },
             Letter::SessionReplayed { device, at, .. } => context! { device => wording::label(device), at => wording::moment(at) },
+            Letter::DeviceSignedIn { client, device, at, .. } => {
+                context! { client => wording::label(client), device => wording::label(device), at => wording::moment(at) }
+            }
             Letter::AccountDeleted { erases_at, .. } => context! { erases_at => wording::moment(erases_at) },
         };
         context! { greeting, product, public_url, ..special }

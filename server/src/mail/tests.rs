@@ -28,6 +28,12 @@ fn letters(name: &str) -> Vec<Letter> {
         Letter::PasswordChanged { name: name() },
         Letter::AccountLocked { name: name(), minutes: 30, reset_url: url("/forgot") },
         Letter::SessionReplayed { name: name(), device: "Firefox on Linux".into(), at: "2026-03-05T14:30:59.5+01:00".into() },
+        Letter::DeviceSignedIn {
+            name: name(),
+            client: "Keystead CLI".into(),
+            device: "Keystead CLI on Linux".into(),
+            at: "2026-03-05T14:30:59.5+01:00".into(),
+        },
         Letter::AccountDeleted { name: name(), erases_at: "2026-04-04T00:00:00Z".into() },
     ]
 }

@@ -23,12 +23,22 @@ pub enum OAuthCode {
     InvalidClient,
     /// The client was not registered for this.
     UnauthorizedClient,
+    /// What was to be exchanged for tokens is not good, or not for this client.
+    InvalidGrant,
     /// There is no such way to get a token here.
     UnsupportedGrantType,
     /// The scope is malformed, or goes beyond what the client was registered for.
     InvalidScope,
     /// The resource is not one that tokens are issued for (RFC 8707).
     InvalidTarget,
+    /// Nobody has decided about the device yet (RFC 8628 section 3.5, as those that follow).
+    AuthorizationPending,
+    /// The device polls too fast.
+    SlowDown,
+    /// The person did not let it in.
+    AccessDenied,
+    /// The codes of the device have expired.
+    ExpiredToken,
 }
 
 /// `{error, error_description}`.

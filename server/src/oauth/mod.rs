@@ -14,6 +14,7 @@ mod client_auth;
 pub mod client_keys;
 mod client_secret;
 mod clients;
+pub mod device;
 mod discovery;
 mod error;
 mod form;
@@ -92,6 +93,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(token::token))
         .routes(routes!(introspect::introspect))
         .routes(routes!(revoke::revoke))
+        .merge(device::routes())
         .merge(admin::routes())
 }
 

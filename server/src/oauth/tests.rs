@@ -6,6 +6,8 @@ mod admin;
 mod assertion;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
+#[path = "device/tests.rs"]
+mod device;
 #[path = "tests/introspect.rs"]
 mod introspect;
 #[path = "tests/redirect.rs"]

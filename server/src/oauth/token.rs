@@ -114,7 +114,7 @@ pub(super) async fn token(
 }
 
 /// The scopes that are granted: those asked for, if the client has each of them.
-fn granted(client: &Client, asked: Option<&str>) -> Result<String, OAuthError> {
+pub(super) fn granted(client: &Client, asked: Option<&str>) -> Result<String, OAuthError> {
     let Some(asked) = asked else { return Ok(client.scopes.join(" ")) };
     let mut granted: Vec<&str> = Vec::new();
     for scope in asked.split(' ') {

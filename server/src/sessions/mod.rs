@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
+pub use device::describe;
 pub use end::EndReason;
 pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::routes;

@@ -71,6 +71,11 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge("keystead_db_pool_waiting", &["store"], "Callers that wait for a database connection, by store."),
     counter(
+        "keystead_device_sign_ins_total",
+        &["step"],
+        "Sign-ins of devices that have come to a step (begun, approved, denied, signed_in).",
+    ),
+    counter(
         "keystead_fanout_dropped_total",
         &[],
         "Messages to other instances that were dropped; the poll of the database is the net under them.",

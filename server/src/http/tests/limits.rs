@@ -23,6 +23,8 @@ fn limits(enabled: bool) -> Limits {
         signup: other,
         password_forgot: other,
         verify_resend: other,
+        device_request: other,
+        device_code: other,
         voice_session: other,
         voice_token: other,
         transcript: other,

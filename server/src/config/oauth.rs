@@ -1,0 +1,25 @@
+//! The OAuth provider.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::parse;
+use super::values::Values;
+
+/// `KEYSTEAD_OAUTH__…`.
+#[derive(Clone, Copy, Debug)]
+pub struct OAuth {
+    /// Life of the codes of a device that asks to be signed in.
+    pub device_code_ttl: Duration,
+    /// Pause between two questions of such a device.
+    pub device_interval: Duration,
+}
+
+impl OAuth {
+    pub(super) fn from(values: &Values) -> Result<Self, Fault> {
+        Ok(Self {
+            device_code_ttl: values.get("oauth.device_code_ttl", parse::span)?,
+            device_interval: values.get("oauth.device_interval", parse::span)?,
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! The device comes back to the token endpoint (RFC 8628 sections 3.4 and 3.5).
+//!
+//! Polling is counted against the request, not against the address: devices behind one address do not use up each other's
+//! budget, and each has a pace of its own in its row. Only a made-up code counts against the address it comes from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::codes::{self, Kind};
+use super::store::{self, Request, State};
+use super::count;
+use crate::accounts::{self, PersonView, Status, UserRow};
+use crate::app::App;
+use crate::audit::{self, Actor, Target};
+use crate::error::Problem;
+use crate::http::context::Origin;
+use crate::http::guard::{take, take_address};
+use crate::http::limits::Policy;
+use crate::http::visit::Visit;
+use crate::mail::{self, Letter};
+use crate::oauth::client::{Client, Grant};
+use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
+use crate::oauth::form::Form;
+use crate::secret::{PersonKey, SealError};
+use crate::sessions::{self, NewSession};
+use crate::time::Timestamp;
+
+/// What a device that polls too fast waits longer from then on (RFC 8628 section 3.5).
+const PENALTY: Duration = Duration::from_secs(5);
+/// How early a poll may come: networks do not keep time.
+const LEEWAY: Duration = Duration::from_millis(500);
+
+const UNKNOWN: OAuthError = OAuthError::new(OAuthCode::InvalidGrant, "The device code is not one of this client, or was used already.");
+const PENDING: OAuthError = OAuthError::new(OAuthCode::AuthorizationPending, "Nobody has approved the device yet.");
+const TOO_FAST: OAuthError = OAuthError::new(OAuthCode::SlowDown, "The device polls too fast; wait five seconds longer from now on.");
+const REFUSED: OAuthError = OAuthError::new(OAuthCode::AccessDenied, "The device was not let in.");
+const EXPIRED: OAuthError = OAuthError::new(OAuthCode::ExpiredToken, "The device code has expired; begin anew.");
+
+/// Somebody who let a device in, as they are now.
+struct Approver {
+    row: UserRow,
+    key: PersonKey,
+    view: Arc<PersonView>,
+}
+
+/// A device code for the tokens of a session, once.
+pub(in crate::oauth) async fn redeem(
+    app: &App,
+    client: &Client,
+    visit: &Visit,
+    origin: &Origin,
+    form: &Form,
+) -> Result<(NewSession, Arc<PersonView>), Refusal> {
+    let request = match known(app, client, form).await {
+        Ok(request) => request,
+        Err(refusal) => {
+            take_address(app, visit, Policy::Global).await?;
+            return Err(refusal);
+        }
+    };
+    take(app, visit, Policy::SignedIn, request.id.as_bytes()).await?;
+    let now = visit.now();
+    match request.state {
+        State::Used => Err(UNKNOWN.into()),
+        State::Denied => Err(REFUSED.into()),
+        _ if now >= request.expires_at => Err(EXPIRED.into()),
+        State::Approved => begin_session(app, client, &request, origin, now).await,
+        State::Pending => match store::poll(&app.ground.db, request.id, now, LEEWAY, PENALTY).await? {
+            Some(true) => Err(TOO_FAST.into()),
+            // Decided a moment ago, the next poll learns how.
+            Some(false) | None => Err(PENDING.into()),
+        },
+    }
+}
+
+/// The request of this client's device.
+async fn known(app: &App, client: &Client, form: &Form) -> Result<Request, Refusal> {
+    let code = form.required("device_code", "device_code is missing.")?;
+    let hashes = codes::hashes(&app.ground.roots, Kind::Long, code);
+    let found = store::find(&app.ground.db, hashes).await?;
+    Ok(found.filter(|request| request.client == client.id).ok_or(UNKNOWN)?)
+}
+
+async fn begin_session(
+    app: &App,
+    client: &Client,
+    request: &Request,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<(NewSession, Arc<PersonView>), Refusal> {
+    let approver = approver(app, request).await?.ok_or(REFUSED)?;
+    let new = app.sessions.prepare(approver.row.id, &approver.key, origin, now);
+    if !start(app, client, request.id, &approver, &new, origin, now).await? {
+        // Another poll was faster, or the approval is void.
+        return Err(UNKNOWN.into());
+    }
+    count("signed_in");
+    Ok((new, approver.view))
+}
+
+/// Whoever let the device in, if they may still sign in.
+async fn approver(app: &App, request: &Request) -> Result<Option<Approver>, Problem> {
+    let Some(user) = request.user else { return Ok(None) };
+    let Some(row) = accounts::store::find(&app.ground.db, user).await? else { return Ok(None) };
+    let open = match row.status {
+        Status::Active => true,
+        Status::Pending => !app.ground.settings.accounts.require_verified_email,
+        Status::Suspended | Status::Deleted => false,
+    };
+    let key = match app.ground.keyring.get(user).await {
+        Ok(key) if open => key,
+        Ok(_) | Err(SealError::Erased) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let view = app.people.opened(&row, &key)?;
+    Ok(Some(Approver { row, key, view }))
+}
+
+/// Uses the approval up and begins the session, on record and told to the person; false when there is nothing to use up.
+async fn start(
+    app: &App,
+    client: &Client,
+    request: Uuid,
+    approver: &Approver,
+    new: &NewSession,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<bool, Problem> {
+    let event = audit::Event::new(&app.ground, audit::SESSION_STARTED, now)
+        .actor(Actor::User(approver.row.id))
+        .target(Target::session(new.id()))
+        .detail("method", "device")
+        .detail("client", client.id.clone())
+        .detail("request", request.to_string())
+        .origin(&app.ground, Some(&approver.key), origin);
+    let letter = Letter::DeviceSignedIn {
+        name: approver.view.name.clone(),
+        client: client.name.clone(),
+        device: sessions::describe(origin.user_agent.as_deref()),
+        at: now.to_rfc3339(),
+    };
+    let (row, email, new, jobs) = (approver.row.clone(), approver.view.email.clone(), new.clone(), app.ground.jobs.clone());
+    app.ground
+        .db
+        .write(async move |tx| {
+            if !accounts::store::hold(tx, &row).await? || !store::redeem(tx, request, now).await? {
+                return Ok(false);
+            }
+            sessions::start(tx, &new).await?;
+            audit::record(tx, &event).await?;
+            mail::post(tx, &jobs, &email, letter.clone(), now).await?;
+            Ok::<_, Problem>(true)
+        })
+        .await
+}

@@ -1,0 +1,31 @@
+//! Devices that cannot show a sign-in page ask to be signed in, and a person lets them in elsewhere (RFC 8628).
+//!
+//! A device begins ([`begin`]) and gets two codes: a long one to poll with and a short one to show ([`codes`]). A person who
+//! is signed in types the short one, is told who asks and from where, and decides ([`approval`]); whoever decides first has
+//! decided. The device learns of it at the token endpoint ([`grant`]), which begins a session of its client, once. How fast it
+//! may poll is kept in its row, so all instances agree.
+//!
+//! An approval is worth as much as the session it was given in: when that has ended before the device came back, so has it.
+//!
+//! Owns the table `oauth_device_requests`.
+
+mod approval;
+mod begin;
+mod codes;
+mod grant;
+mod routes;
+mod store;
+
+pub use codes::{ALPHABET, normalise};
+pub use routes::routes;
+pub use store::{STATEMENTS, purge};
+
+pub(super) use begin::PATH;
+pub(super) use grant::redeem;
+
+/// Counts sign-ins of devices by how far they came.
+pub const DEVICE_SIGN_INS: &str = "keystead_device_sign_ins_total";
+
+fn count(step: &'static str) {
+    metrics::counter!(DEVICE_SIGN_INS, "step" => step).increment(1);
+}
