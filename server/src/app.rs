@@ -170,7 +170,8 @@ fn router(app: &App, health: health::Health) -> Router {
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
         .merge(public_health::routes(app, health))
-        .merge(landing::router(app.mailer.mailbox().is_some()));
+        .merge(landing::router(app.mailer.mailbox().is_some()))
+        .merge(oauth::device::page());
     if let Some(mailbox) = app.mailer.mailbox() {
         router = router.merge(mail::routes().with_state(mailbox));
     }

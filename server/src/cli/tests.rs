@@ -19,6 +19,10 @@ mod keys;
 mod migrate;
 #[path = "tests/openapi.rs"]
 mod openapi;
+#[path = "tests/remote.rs"]
+mod remote;
+#[path = "tests/signing_in.rs"]
+mod signing_in;
 #[path = "tests/users.rs"]
 mod users;
 

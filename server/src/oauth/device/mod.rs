@@ -13,10 +13,12 @@ mod approval;
 mod begin;
 mod codes;
 mod grant;
+mod page;
 mod routes;
 mod store;
 
 pub use codes::{ALPHABET, normalise};
+pub use page::page;
 pub use routes::routes;
 pub use store::{STATEMENTS, purge};
 

@@ -96,6 +96,20 @@ async fn what_has_expired_is_forgotten(store: Store) {
     expect_refusal(&device.poll(&instance).await, 400, "invalid_grant");
 }
 
+/// The page of the link: nothing inline, nothing from elsewhere, and no code from the address in its text.
+async fn the_page_is_plain(store: Store) {
+    let instance = Instance::start(store).await;
+    let page = instance.get("/device?user_code=%3Cscript%3Ealert(1)%3C/script%3E").await.expect(200);
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!page.text.contains("alert(1)") && !page.text.contains("http:") && !page.text.contains("https:"), "{}", page.text);
+    assert_eq!(page.text.matches("<script").count(), page.text.matches("<script src=\"/device.js\" defer></script>").count());
+    let script = instance.get("/device.js").await.expect(200);
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert!(!script.text.contains("innerHTML") && !script.text.contains("eval("));
+    assert_eq!(instance.get("/device.css").await.expect(200).header("content-type"), Some("text/css; charset=utf-8"));
+}
+
 both_stores!(
     a_device_gets_two_codes,
     codes_stand_nowhere_in_the_clear,
@@ -103,4 +117,5 @@ both_stores!(
     one_address_has_so_many_open_at_most,
     beginning_is_limited_per_address,
     what_has_expired_is_forgotten,
+    the_page_is_plain,
 );
