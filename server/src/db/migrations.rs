@@ -35,7 +35,7 @@ const MAIN: &[Migration] = migrations!("main":
     6 "0006_flags",
     7 "0007_audit_checkpoints",
     8 "0008_oauth",
-    9 "0009_device_requests",
+    11 "0011_device_requests",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

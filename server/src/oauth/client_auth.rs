@@ -58,8 +58,24 @@ const TWO_NAMES: OAuthError = OAuthError::new(OAuthCode::InvalidRequest, "The re
 const HALF: OAuthError =
     OAuthError::new(OAuthCode::InvalidRequest, "A client assertion needs client_assertion and client_assertion_type (RFC 7523).");
 
-/// The client of a request, proven. Whoever fails counts against the address, and is on record.
+/// The client of a request, proven and counted.
 pub async fn authenticate(app: &App, visit: &Visit, origin: &Origin, headers: &HeaderMap, form: &Form) -> Result<Arc<Client>, Refusal> {
+    let client = identify(app, visit, origin, headers, form).await?;
+    count(app, visit, &client).await?;
+    Ok(client)
+}
+
+/// Counts a request against its client, or its address.
+pub async fn count(app: &App, visit: &Visit, client: &Client) -> Result<(), Problem> {
+    match client.uuid() {
+        Some(id) if client.method != AuthMethod::None => take(app, visit, Policy::SignedIn, id.as_bytes()).await,
+        // Anybody can call themselves a public client; one of them must not use up the budget of all.
+        _ => take_address(app, visit, Policy::Global).await,
+    }
+}
+
+/// The client of a request, proven; the caller counts it. Whoever fails counts against the address, and is on record.
+pub async fn identify(app: &App, visit: &Visit, origin: &Origin, headers: &HeaderMap, form: &Form) -> Result<Arc<Client>, Refusal> {
     let presented = match presented(headers, form) {
         Ok(presented) => presented,
         Err(error) => {
@@ -75,11 +91,6 @@ pub async fn authenticate(app: &App, visit: &Visit, origin: &Origin, headers: &H
         record_refusal(app, visit, origin, &presented).await?;
         return Err(NOT_PROVEN.into());
     };
-    match client.uuid() {
-        Some(id) if client.method != AuthMethod::None => take(app, visit, Policy::SignedIn, id.as_bytes()).await?,
-        // Anybody can call themselves a public client; one of them must not use up the budget of all.
-        _ => take_address(app, visit, Policy::Global).await?,
-    }
     Ok(client)
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::codes::{self, Kind};
-use super::store::{self, Request, State};
 use super::count;
+use super::store::{self, Request, State};
 use crate::accounts::{self, PersonView, Status, UserRow};
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
@@ -24,7 +24,8 @@ use crate::oauth::client::{Client, Grant};
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
 use crate::secret::{PersonKey, SealError};
-use crate::sessions::{self, NewSession};
+use crate::sessions::store::Session;
+use crate::sessions::{self, Authorization, ClientTokens, NewSession, TokenWish};
 use crate::time::Timestamp;
 
 /// What a device that polls too fast waits longer from then on (RFC 8628 section 3.5).
@@ -32,27 +33,29 @@ const PENALTY: Duration = Duration::from_secs(5);
 /// How early a poll may come: networks do not keep time.
 const LEEWAY: Duration = Duration::from_millis(500);
 
-const UNKNOWN: OAuthError = OAuthError::new(OAuthCode::InvalidGrant, "The device code is not one of this client, or was used already.");
+const UNKNOWN: OAuthError =
+    OAuthError::new(OAuthCode::InvalidGrant, "The device code is not one of this client, was used already, or its approval is void.");
 const PENDING: OAuthError = OAuthError::new(OAuthCode::AuthorizationPending, "Nobody has approved the device yet.");
 const TOO_FAST: OAuthError = OAuthError::new(OAuthCode::SlowDown, "The device polls too fast; wait five seconds longer from now on.");
 const REFUSED: OAuthError = OAuthError::new(OAuthCode::AccessDenied, "The device was not let in.");
 const EXPIRED: OAuthError = OAuthError::new(OAuthCode::ExpiredToken, "The device code has expired; begin anew.");
 
-/// Somebody who let a device in, as they are now.
+/// Somebody who let a device in, as they are now, and the session they did it in.
 struct Approver {
+    session: Session,
     row: UserRow,
     key: PersonKey,
     view: Arc<PersonView>,
 }
 
-/// A device code for the tokens of a session, once.
+/// A device code for the tokens of a session, once. The caller has not counted the request.
 pub(in crate::oauth) async fn redeem(
     app: &App,
     client: &Client,
     visit: &Visit,
     origin: &Origin,
     form: &Form,
-) -> Result<(NewSession, Arc<PersonView>), Refusal> {
+) -> Result<ClientTokens, Refusal> {
     let request = match known(app, client, form).await {
         Ok(request) => request,
         Err(refusal) => {
@@ -69,7 +72,7 @@ pub(in crate::oauth) async fn redeem(
         State::Approved => begin_session(app, client, &request, origin, now).await,
         State::Pending => match store::poll(&app.ground.db, request.id, now, LEEWAY, PENALTY).await? {
             Some(true) => Err(TOO_FAST.into()),
-            // Decided a moment ago, the next poll learns how.
+            // Whoever decided a moment ago is heard by the next poll.
             Some(false) | None => Err(PENDING.into()),
         },
     }
@@ -83,39 +86,45 @@ async fn known(app: &App, client: &Client, form: &Form) -> Result<Request, Refus
     Ok(found.filter(|request| request.client == client.id).ok_or(UNKNOWN)?)
 }
 
-async fn begin_session(
-    app: &App,
-    client: &Client,
-    request: &Request,
-    origin: &Origin,
-    now: Timestamp,
-) -> Result<(NewSession, Arc<PersonView>), Refusal> {
-    let approver = approver(app, request).await?.ok_or(REFUSED)?;
-    let new = app.sessions.prepare(approver.row.id, &approver.key, origin, now);
+async fn begin_session(app: &App, client: &Client, request: &Request, origin: &Origin, now: Timestamp) -> Result<ClientTokens, Refusal> {
+    let approver = approver(app, request, now).await?;
+    let authorization = Authorization {
+        client: client.id.clone(),
+        scopes: request.scopes.clone(),
+        resources: Vec::new(),
+        auth_time: approver.session.authorization.auth_time,
+        amr: approver.session.authorization.amr.clone(),
+        // A device outlives the browser in which it was let in.
+        parent: None,
+        jkt: None,
+    };
+    let new = app.sessions.prepare_for_client(approver.row.id, &approver.key, origin, authorization, now);
     if !start(app, client, request.id, &approver, &new, origin, now).await? {
-        // Another poll was faster, or the approval is void.
+        // Another poll was faster, or the approval has become void.
         return Err(UNKNOWN.into());
     }
     count("signed_in");
-    Ok((new, approver.view))
+    let wish = TokenWish { refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
+    Ok(app.sessions.client_tokens(new.session(), &approver.view, wish, now)?)
 }
 
-/// Whoever let the device in, if they may still sign in.
-async fn approver(app: &App, request: &Request) -> Result<Option<Approver>, Problem> {
-    let Some(user) = request.user else { return Ok(None) };
-    let Some(row) = accounts::store::find(&app.ground.db, user).await? else { return Ok(None) };
-    let open = match row.status {
+/// Whoever let the device in: still signed in there, and still somebody who may sign in.
+async fn approver(app: &App, request: &Request, now: Timestamp) -> Result<Approver, Refusal> {
+    let session = sessions::store::find(&app.ground.db, request.session.ok_or(UNKNOWN)?).await?;
+    let session = session.filter(|session| session.is_open(now)).ok_or(UNKNOWN)?;
+    let row = accounts::store::find(&app.ground.db, session.user).await?.ok_or(REFUSED)?;
+    let may_sign_in = match row.status {
         Status::Active => true,
         Status::Pending => !app.ground.settings.accounts.require_verified_email,
         Status::Suspended | Status::Deleted => false,
     };
-    let key = match app.ground.keyring.get(user).await {
-        Ok(key) if open => key,
-        Ok(_) | Err(SealError::Erased) => return Ok(None),
+    let key = match app.ground.keyring.get(row.id).await {
+        Ok(key) if may_sign_in => key,
+        Ok(_) | Err(SealError::Erased) => return Err(REFUSED.into()),
         Err(error) => return Err(error.into()),
     };
     let view = app.people.opened(&row, &key)?;
-    Ok(Some(Approver { row, key, view }))
+    Ok(Approver { session, row, key, view })
 }
 
 /// Uses the approval up and begins the session, on record and told to the person; false when there is nothing to use up.

@@ -21,7 +21,7 @@ crate::statements! {
     DECIDE = "UPDATE oauth_device_requests SET state = $3, user_id = $4, session_id = $5, decided_at = $2
         WHERE id = $1 AND state = 'pending' AND expires_at > $2";
     /// The request of a device, in whatever state.
-    FIND = "SELECT id, client_id, scopes, state, user_id, expires_at FROM oauth_device_requests WHERE device_hash = $1";
+    FIND = "SELECT id, client_id, scopes, state, session_id, expires_at FROM oauth_device_requests WHERE device_hash = $1";
     /// Notes a poll, and slows the device down when it comes too early.
     POLL = "UPDATE oauth_device_requests SET last_polled_at = $2, slowed = (coalesce(last_polled_at, 0) > $3 - poll_interval),
             poll_interval = CASE WHEN coalesce(last_polled_at, 0) > $3 - poll_interval THEN poll_interval + $4 ELSE poll_interval END
@@ -97,7 +97,8 @@ pub(super) struct Request {
     pub client: String,
     pub scopes: Vec<String>,
     pub state: State,
-    pub user: Option<Uuid>,
+    /// Where it was decided.
+    pub session: Option<Uuid>,
     pub expires_at: Timestamp,
 }
 
@@ -170,7 +171,7 @@ fn request(row: &Row) -> Result<Request, DbError> {
         client: row.get(1)?,
         scopes: words(&row.get::<String>(2)?),
         state: State::parse(&row.get::<String>(3)?)?,
-        user: row.get(4)?,
+        session: row.get(4)?,
         expires_at: row.get(5)?,
     })
 }
