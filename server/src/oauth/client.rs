@@ -7,11 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::client_keys::ClientKey;
-use crate::sessions::FIRST_PARTY_CLIENT;
+use crate::sessions::{CLI_CLIENT, FIRST_PARTY_CLIENT};
 use crate::time::Timestamp;
-
-/// The client of the command line on people's machines.
-pub const CLI_CLIENT: &str = "keystead-cli";
 
 /// A way to get tokens that a client may be registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]

@@ -29,7 +29,7 @@ pub(super) struct Metadata {
     scopes_supported: &'static [&'static str],
     /// None yet: nobody is sent here by a browser.
     response_types_supported: [&'static str; 0],
-    grant_types_supported: [Grant; 1],
+    grant_types_supported: &'static [Grant],
     token_endpoint_auth_methods_supported: &'static [AuthMethod],
     token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     introspection_endpoint_auth_methods_supported: &'static [AuthMethod],
@@ -50,7 +50,7 @@ impl Metadata {
             revocation_endpoint: at("/oauth2/revoke"),
             scopes_supported: SCOPES,
             response_types_supported: [],
-            grant_types_supported: [Grant::ClientCredentials],
+            grant_types_supported: super::token::SUPPORTED,
             token_endpoint_auth_methods_supported: PROOFS,
             token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
             introspection_endpoint_auth_methods_supported: PROOFS,

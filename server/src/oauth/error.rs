@@ -21,6 +21,8 @@ pub enum OAuthCode {
     InvalidRequest,
     /// The client is not known, or did not prove that it is who it says.
     InvalidClient,
+    /// The code, device code or refresh token is not good: expired, used, revoked, of another client.
+    InvalidGrant,
     /// The client was not registered for this.
     UnauthorizedClient,
     /// There is no such way to get a token here.

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -25,7 +26,6 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::guard::{Scope, Subject, Verified};
 use crate::http::visit::Visit;
-use crate::sessions::FIRST_PARTY_CLIENT;
 use crate::sessions::store::Session;
 
 /// The parameters, for the API reference.
@@ -71,7 +71,8 @@ pub(super) struct Introspection {
     sub: Option<Uuid>,
     /// Whom it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<String>,
+    #[schema(value_type = Option<String>)]
+    aud: Option<Value>,
     /// Who issued it.
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
@@ -127,7 +128,11 @@ async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, P
         exp: Some(verified.expires_at.as_secs()),
         iat: Some(verified.issued_at.as_secs()),
         sub: Some(verified.subject.id()),
-        aud: Some(issuer.to_owned()),
+        aud: Some(match verified.elsewhere.as_deref() {
+            None => issuer.into(),
+            Some([one]) => one.as_str().into(),
+            Some(many) => many.into(),
+        }),
         iss: Some(issuer.to_owned()),
         jti: Some(verified.id),
         sid: match verified.subject {
@@ -147,7 +152,7 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
         }
         Subject::Person { user, .. } => {
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
-            match verified.client == FIRST_PARTY_CLIENT {
+            match verified.own {
                 true => access::scopes_of(&person.roles),
                 false => held().filter(|scope| access::grants(&person.roles, scope)).collect(),
             }
@@ -157,11 +162,10 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
 }
 
 fn refresh_token(app: &App, session: &Session) -> Introspection {
-    let ends = session.refresh_expires_at.min(session.idle_expires_at).min(session.expires_at);
     Introspection {
         active: true,
-        client_id: Some(session.client.clone()),
-        exp: Some(ends.as_secs()),
+        client_id: Some(session.client().to_owned()),
+        exp: Some(session.ends().as_secs()),
         iat: Some(session.rotated_at.as_secs()),
         sub: Some(session.user),
         iss: Some(app.ground.settings.public_url().to_owned()),

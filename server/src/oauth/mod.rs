@@ -21,6 +21,7 @@ mod introspect;
 mod keys;
 mod lookup;
 pub mod redirect;
+mod refresh;
 pub mod registration;
 mod registry;
 mod revoke;
@@ -44,7 +45,7 @@ use crate::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 pub use admin::{ClientBody, ClientWithSecret};
-pub use client::{AuthMethod, CLI_CLIENT, Client, Grant};
+pub use client::{AuthMethod, Client, Grant};
 pub use clients::{CLIENT_CHANGED, Clients};
 pub use keys::rotate;
 pub use registry::{By, Registered};

@@ -6,6 +6,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -14,17 +15,21 @@ use super::client::{Client, Grant};
 use super::client_auth::authenticate;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
+use super::refresh::refresh;
 use super::registration::is_scope;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::visit::Visit;
-use crate::sessions::ACCESS_TOKEN_TYPE;
+use crate::sessions::{ACCESS_TOKEN_TYPE, ClientTokens};
 use crate::time::Timestamp;
 
 /// Where tokens are issued.
 pub const PATH: &str = "/oauth2/token";
+
+/// The grants there are.
+pub const SUPPORTED: &[Grant] = &[Grant::ClientCredentials, Grant::RefreshToken];
 
 /// Counts tokens that clients got, by grant.
 pub const TOKENS: &str = "keystead_oauth_tokens_total";
@@ -33,11 +38,13 @@ pub const TOKENS: &str = "keystead_oauth_tokens_total";
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub(super) struct TokenRequest {
-    /// `client_credentials`.
+    /// `client_credentials` or `refresh_token`.
     #[schema(example = "client_credentials")]
     grant_type: String,
-    /// Scopes separated by spaces; all that the client was registered for when left out.
+    /// Scopes separated by spaces; all that the client was registered for, or the person granted, when left out.
     scope: Option<String>,
+    /// With `refresh_token`: the token.
+    refresh_token: Option<String>,
     /// The issuer, which is what tokens are for (RFC 8707).
     resource: Option<String>,
     /// The client, unless the `Authorization` header says it.
@@ -62,6 +69,21 @@ pub(super) struct TokenAnswer {
     expires_in: u64,
     /// What it carries.
     scope: String,
+    /// Exchange it for the next token; each one works once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+impl From<ClientTokens> for TokenAnswer {
+    fn from(tokens: ClientTokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in,
+            scope: tokens.scope,
+            refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
+        }
+    }
 }
 
 /// The claims of a token that speaks for a client itself (RFC 9068 section 2.2): nobody is signed in, so there is neither
@@ -96,21 +118,27 @@ pub(super) async fn token(
 ) -> Result<Response, Refusal> {
     let client = authenticate(&app, &visit, &origin, &headers, &form).await?;
     let wanted = form.required("grant_type", "grant_type is missing.")?;
-    match Grant::parse(wanted) {
-        Some(Grant::ClientCredentials) if client.may(Grant::ClientCredentials) => {}
-        Some(Grant::ClientCredentials) => {
-            return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for client_credentials.").into());
-        }
-        _ => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "This server issues tokens for client_credentials.").into()),
+    let grant = Grant::parse(wanted).filter(|grant| SUPPORTED.contains(grant));
+    let grant = grant.ok_or(OAuthError::new(OAuthCode::UnsupportedGrantType, "This server has no such way to get tokens."))?;
+    if !client.may(grant) {
+        return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for this grant type.").into());
     }
+    let answer = match grant {
+        Grant::RefreshToken => refresh(&app, &client, &origin, &form).await?,
+        _ => client_credentials(&app, &client, &visit, &form)?,
+    };
+    metrics::counter!(TOKENS, "grant" => grant.as_str()).increment(1);
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    Ok((headers, Json(answer)).into_response())
+}
+
+/// A token for the client itself (RFC 6749 section 4.4).
+fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form) -> Result<TokenAnswer, Refusal> {
     if form.get("resource").is_some_and(|resource| resource != app.ground.settings.public_url()) {
         return Err(OAuthError::new(OAuthCode::InvalidTarget, "Tokens of this server are for the server itself, its issuer.").into());
     }
-    let scope = granted(&client, form.get("scope"))?;
-    let answer = issue(&app, &client, scope, visit.now())?;
-    metrics::counter!(TOKENS, "grant" => Grant::ClientCredentials.as_str()).increment(1);
-    let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
-    Ok((headers, Json(answer)).into_response())
+    let scope = granted(client, form.get("scope"))?;
+    Ok(issue(app, client, scope, visit.now())?)
 }
 
 /// The scopes that are granted: those asked for, if the client has each of them.
@@ -146,5 +174,5 @@ fn issue(app: &App, client: &Client, scope: String, now: Timestamp) -> Result<To
         scope: &scope,
     };
     let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
-    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope })
+    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope, refresh_token: None })
 }
