@@ -15,6 +15,7 @@ use super::client_auth::authenticate;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::registration::is_scope;
+use super::resource::{self, Audience};
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
@@ -38,7 +39,7 @@ pub(super) struct TokenRequest {
     grant_type: String,
     /// Scopes separated by spaces; all that the client was registered for when left out.
     scope: Option<String>,
-    /// The issuer, which is what tokens are for (RFC 8707).
+    /// What the token is for (RFC 8707): a resource that the client was registered for; may be repeated. This server when left out.
     resource: Option<String>,
     /// The client, unless the `Authorization` header says it.
     client_id: Option<String>,
@@ -69,7 +70,7 @@ pub(super) struct TokenAnswer {
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
-    aud: &'a str,
+    aud: Audience,
     sub: Uuid,
     exp: i64,
     iat: i64,
@@ -103,11 +104,9 @@ pub(super) async fn token(
         }
         _ => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "This server issues tokens for client_credentials.").into()),
     }
-    if form.get("resource").is_some_and(|resource| resource != app.ground.settings.public_url()) {
-        return Err(OAuthError::new(OAuthCode::InvalidTarget, "Tokens of this server are for the server itself, its issuer.").into());
-    }
+    let resources = resource::asked(&client, &form, app.ground.settings.public_url())?;
     let scope = granted(&client, form.get("scope"))?;
-    let answer = issue(&app, &client, scope, visit.now())?;
+    let answer = issue(&app, &client, scope, resources, visit.now())?;
     metrics::counter!(TOKENS, "grant" => Grant::ClientCredentials.as_str()).increment(1);
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
     Ok((headers, Json(answer)).into_response())
@@ -131,12 +130,12 @@ fn granted(client: &Client, asked: Option<&str>) -> Result<String, OAuthError> {
     Ok(granted.join(" "))
 }
 
-fn issue(app: &App, client: &Client, scope: String, now: Timestamp) -> Result<TokenAnswer, Problem> {
+fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now: Timestamp) -> Result<TokenAnswer, Problem> {
     let settings = &app.ground.settings;
     let ends = now.plus(settings.tokens.access_ttl);
     let claims = Claims {
         iss: settings.public_url(),
-        aud: settings.public_url(),
+        aud: Audience::of(resources, settings.public_url()),
         sub: client.uuid().ok_or_else(|| Problem::internal("a built-in client got a token for itself"))?,
         exp: ends.as_secs(),
         iat: now.as_secs(),
