@@ -35,7 +35,8 @@ const MAIN: &[Migration] = migrations!("main":
     6 "0006_flags",
     7 "0007_audit_checkpoints",
     8 "0008_oauth",
-    9 "0009_client_sessions",
+    9 "0009_relying_parties",
+    10 "0010_client_sessions",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

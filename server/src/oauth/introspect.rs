@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,6 +17,7 @@ use super::client_auth::authenticate;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::lookup::{Found, find};
+use super::resource::Audience;
 use crate::access;
 use crate::access::scope::TokensIntrospect;
 use crate::app::App;
@@ -71,8 +71,7 @@ pub(super) struct Introspection {
     sub: Option<Uuid>,
     /// Whom it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    aud: Option<Value>,
+    aud: Option<Audience>,
     /// Who issued it.
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
@@ -128,11 +127,7 @@ async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, P
         exp: Some(verified.expires_at.as_secs()),
         iat: Some(verified.issued_at.as_secs()),
         sub: Some(verified.subject.id()),
-        aud: Some(match verified.elsewhere.as_deref() {
-            None => issuer.into(),
-            Some([one]) => one.as_str().into(),
-            Some(many) => many.into(),
-        }),
+        aud: Some(Audience::of(verified.elsewhere.as_deref().unwrap_or_default().to_vec(), issuer)),
         iss: Some(issuer.to_owned()),
         jti: Some(verified.id),
         sid: match verified.subject {
@@ -154,7 +149,7 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
             match verified.own {
                 true => access::scopes_of(&person.roles),
-                false => held().filter(|scope| access::grants(&person.roles, scope)).collect(),
+                false => held().filter(|scope| !access::SCOPES.contains(scope) || access::grants(&person.roles, scope)).collect(),
             }
         }
     };

@@ -10,6 +10,7 @@ use super::registration::is_scope;
 use super::token::TokenAnswer;
 use crate::app::App;
 use crate::http::context::Origin;
+use crate::sessions::store::Session;
 use crate::sessions::{RefreshError, TokenWish};
 
 const NOT_GOOD: OAuthError = OAuthError::new(
@@ -39,8 +40,20 @@ pub(super) async fn refresh(app: &App, client: &Client, origin: &Origin, form: &
     {
         return Err(OAuthError::new(OAuthCode::InvalidScope, "The person did not grant one of these scopes.").into());
     }
-    let wish = TokenWish { scopes: scopes.as_deref(), refreshable: true, ..TokenWish::default() };
+    let resources = resources(&session, form, app.ground.settings.public_url())?;
+    let wish = TokenWish { scopes: scopes.as_deref(), resources: resources.as_deref(), refreshable: true, ..TokenWish::default() };
     Ok(app.sessions.client_tokens(&session, &person, wish, now)?.into())
+}
+
+/// Fewer audiences than were granted (RFC 8707 section 2.2).
+fn resources(session: &Session, form: &Form, issuer: &str) -> Result<Option<Vec<String>>, OAuthError> {
+    let asked: Vec<String> = form.all("resource").map(str::to_owned).collect();
+    let granted = &session.authorization.resources;
+    let fits = |resource: &String| granted.contains(resource) || (granted.is_empty() && resource == issuer);
+    match asked.iter().all(fits) {
+        true => Ok((!asked.is_empty()).then_some(asked)),
+        false => Err(OAuthError::new(OAuthCode::InvalidTarget, "The tokens of this session are not for one of these resources.")),
+    }
 }
 
 fn scopes(list: &str) -> Result<Vec<String>, OAuthError> {

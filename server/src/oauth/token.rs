@@ -17,6 +17,7 @@ use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::refresh::refresh;
 use super::registration::is_scope;
+use super::resource::{self, Audience};
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
@@ -45,7 +46,7 @@ pub(super) struct TokenRequest {
     scope: Option<String>,
     /// With `refresh_token`: the token.
     refresh_token: Option<String>,
-    /// The issuer, which is what tokens are for (RFC 8707).
+    /// What the token is for (RFC 8707): a resource that the client was registered for; may be repeated. This server when left out.
     resource: Option<String>,
     /// The client, unless the `Authorization` header says it.
     client_id: Option<String>,
@@ -91,7 +92,7 @@ impl From<ClientTokens> for TokenAnswer {
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
-    aud: &'a str,
+    aud: Audience,
     sub: Uuid,
     exp: i64,
     iat: i64,
@@ -134,11 +135,9 @@ pub(super) async fn token(
 
 /// A token for the client itself (RFC 6749 section 4.4).
 fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form) -> Result<TokenAnswer, Refusal> {
-    if form.get("resource").is_some_and(|resource| resource != app.ground.settings.public_url()) {
-        return Err(OAuthError::new(OAuthCode::InvalidTarget, "Tokens of this server are for the server itself, its issuer.").into());
-    }
+    let resources = resource::asked(client, form, app.ground.settings.public_url())?;
     let scope = granted(client, form.get("scope"))?;
-    Ok(issue(app, client, scope, visit.now())?)
+    Ok(issue(app, client, scope, resources, visit.now())?)
 }
 
 /// The scopes that are granted: those asked for, if the client has each of them.
@@ -159,12 +158,12 @@ fn granted(client: &Client, asked: Option<&str>) -> Result<String, OAuthError> {
     Ok(granted.join(" "))
 }
 
-fn issue(app: &App, client: &Client, scope: String, now: Timestamp) -> Result<TokenAnswer, Problem> {
+fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now: Timestamp) -> Result<TokenAnswer, Problem> {
     let settings = &app.ground.settings;
     let ends = now.plus(settings.tokens.access_ttl);
     let claims = Claims {
         iss: settings.public_url(),
-        aud: settings.public_url(),
+        aud: Audience::of(resources, settings.public_url()),
         sub: client.uuid().ok_or_else(|| Problem::internal("a built-in client got a token for itself"))?,
         exp: ends.as_secs(),
         iat: now.as_secs(),
