@@ -99,7 +99,7 @@ impl App {
                 let gone = || Problem::new(Code::Unauthenticated).detail("The client that this access token was issued to is disabled.");
                 Ok(client.ok_or_else(gone)?.has_scope(scope) && held)
             }
-            Subject::Person { .. } if !held && caller.client != sessions::FIRST_PARTY_CLIENT => Ok(false),
+            Subject::Person { .. } if !held && !caller.own => Ok(false),
             Subject::Person { user, .. } => {
                 let person = self.people.view(user).await?;
                 Ok(person.is_some_and(|person| access::grants(&person.roles, scope)))

@@ -14,7 +14,7 @@ use super::{Failure, Output, block_on, settings};
 use crate::app::App;
 use crate::error::{Code, FieldError, Problem};
 use crate::oauth::registration::Wanted;
-use crate::oauth::{self, AuthMethod, By, Client, ClientBody, ClientWithSecret, Grant};
+use crate::oauth::{self, AuthMethod, By, Client, ClientBody, ClientWithSecret, Grant, RelyingParty};
 
 /// Register and manage OAuth clients
 #[derive(Clone, Debug, Subcommand)]
@@ -51,6 +51,18 @@ pub struct Create {
     /// Ours: people are not asked whether they agree
     #[arg(long)]
     pub first_party: bool,
+    /// What else its access tokens may be for; repeat it for several
+    #[arg(long, value_name = "URI")]
+    pub resources: Vec<String>,
+    /// Its authorization requests must be pushed (RFC 9126)
+    #[arg(long)]
+    pub require_pushed_authorization_requests: bool,
+    /// Where people may be sent after they signed out; repeat it for several
+    #[arg(long, value_name = "ADDRESS")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a session ended
+    #[arg(long, value_name = "ADDRESS")]
+    pub backchannel_logout_uri: Option<String>,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -120,6 +132,13 @@ impl Create {
             method: self.token_endpoint_auth_method,
             jwks,
             first_party: self.first_party,
+            party: RelyingParty {
+                resources: self.resources,
+                require_pushed: self.require_pushed_authorization_requests,
+                post_logout_redirect_uris: self.post_logout_redirect_uris,
+                backchannel_logout_uri: self.backchannel_logout_uri,
+                backchannel_logout_session_required: false,
+            },
         };
         let created = app.oauth.create(wanted, By::operator(), app.ground.clock.now()).await.map_err(refused)?;
         if self.json {

@@ -35,6 +35,8 @@ const MAIN: &[Migration] = migrations!("main":
     6 "0006_flags",
     7 "0007_audit_checkpoints",
     8 "0008_oauth",
+    9 "0009_relying_parties",
+    10 "0010_client_sessions",
     11 "0011_device_requests",
 );
 

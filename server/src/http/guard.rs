@@ -56,6 +56,10 @@ pub struct Verified {
     pub subject: Subject,
     /// The OAuth client the token was issued to.
     pub client: String,
+    /// Whether that client stands for the person in full: our own sign-in, and the command line.
+    pub own: bool,
+    /// Whom the token is for (RFC 8707), when that is not this server.
+    pub elsewhere: Option<Box<[String]>>,
     /// Granted scopes.
     pub scopes: Vec<String>,
     /// Authorization roles.
@@ -68,7 +72,7 @@ pub struct Verified {
     pub touched: AtomicI64,
 }
 
-/// A signed-in person.
+/// A person, signed in by themselves: an application that they let in has scopes, and [`Scoped`] routes.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The person.
@@ -182,7 +186,11 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = admitted(parts, app).await?;
         match token.subject {
-            Subject::Person { user, session, .. } => Ok(Self { user, session, token }),
+            Subject::Person { user, session, .. } if token.own => Ok(Self { user, session, token }),
+            Subject::Person { .. } => {
+                let detail = "This is for the person alone; the access token of an application does not reach it.";
+                Err(Problem::new(Code::InsufficientScope).detail(detail))
+            }
             Subject::Service(_) => {
                 Err(Problem::new(Code::Forbidden).detail("This needs a person who is signed in; this access token speaks for a client."))
             }

@@ -7,11 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::client_keys::ClientKey;
-use crate::sessions::FIRST_PARTY_CLIENT;
+use crate::sessions::{CLI_CLIENT, FIRST_PARTY_CLIENT};
 use crate::time::Timestamp;
-
-/// The client of the command line on people's machines.
-pub const CLI_CLIENT: &str = "keystead-cli";
 
 /// A way to get tokens that a client may be registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -92,6 +89,21 @@ impl AuthMethod {
     }
 }
 
+/// What a client is registered with besides, as one that signs people in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// What else its access tokens may be for (RFC 8707), besides this server.
+    pub resources: Vec<String>,
+    /// Its authorization requests come by the back door only (RFC 9126 section 6).
+    pub require_pushed: bool,
+    /// Where people may be sent after they signed out (OpenID Connect RP-Initiated Logout section 3.1).
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a session ended (OpenID Connect Back-Channel Logout section 2.2).
+    pub backchannel_logout_uri: Option<String>,
+    /// It cannot do without `sid` in that notice.
+    pub backchannel_logout_session_required: bool,
+}
+
 /// A client as every part of the house sees it.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -115,6 +127,8 @@ pub struct Client {
     pub keys: Arc<[ClientKey]>,
     /// Ours: people are not asked whether they agree.
     pub first_party: bool,
+    /// What else it is registered with.
+    pub party: RelyingParty,
     /// Counts the changes.
     pub version: i64,
     /// When it was registered.
@@ -160,6 +174,7 @@ impl Client {
             jwks: None,
             keys: Arc::default(),
             first_party: true,
+            party: RelyingParty::default(),
             version: 1,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),

@@ -21,10 +21,10 @@ pub enum OAuthCode {
     InvalidRequest,
     /// The client is not known, or did not prove that it is who it says.
     InvalidClient,
+    /// The code, device code or refresh token is not good: expired, used, revoked, of another client.
+    InvalidGrant,
     /// The client was not registered for this.
     UnauthorizedClient,
-    /// What was to be exchanged for tokens is not good, or not for this client.
-    InvalidGrant,
     /// There is no such way to get a token here.
     UnsupportedGrantType,
     /// The scope is malformed, or goes beyond what the client was registered for.

@@ -14,6 +14,9 @@ use crate::http::visit::Visit;
 /// More parameters than any request has.
 const MOST: usize = 64;
 
+/// The one parameter that may be sent more than once (RFC 8707 section 2).
+const REPEATED: &str = "resource";
+
 /// The parameters. Those that nobody knows are passed over, as RFC 6749 section 3.2 wants it.
 pub struct Form(Vec<(String, String)>);
 
@@ -23,12 +26,18 @@ impl Form {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Every value of a parameter that may be repeated: `resource` alone (RFC 8707 section 2).
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
     /// The same for what cannot be left out.
     pub fn required(&self, name: &str, missing: &'static str) -> Result<&str, OAuthError> {
         self.get(name).ok_or(OAuthError::new(OAuthCode::InvalidRequest, missing))
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, OAuthError> {
+    /// Reads a form as it is written, in a body or behind a `?`.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, OAuthError> {
         let refuse = |sentence| Err(OAuthError::new(OAuthCode::InvalidRequest, sentence));
         let read: Vec<(String, String)> = form_urlencoded::parse(bytes).into_owned().take(MOST + 1).collect();
         if read.len() > MOST {
@@ -39,7 +48,7 @@ impl Form {
         if read.iter().any(|(name, value)| unreadable(name) || unreadable(value)) {
             return refuse("A parameter is not UTF-8 text.");
         }
-        let mut names: Vec<_> = read.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<_> = read.iter().map(|(name, _)| name.as_str()).filter(|name| *name != REPEATED).collect();
         names.sort_unstable();
         if names.windows(2).any(|two| two[0] == two[1]) {
             return refuse("A parameter was sent more than once.");

@@ -17,6 +17,7 @@ use super::client_auth::authenticate;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::lookup::{Found, find};
+use super::resource::Audience;
 use crate::access;
 use crate::access::scope::TokensIntrospect;
 use crate::app::App;
@@ -25,7 +26,6 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::guard::{Scope, Subject, Verified};
 use crate::http::visit::Visit;
-use crate::sessions::FIRST_PARTY_CLIENT;
 use crate::sessions::store::Session;
 
 /// The parameters, for the API reference.
@@ -71,7 +71,7 @@ pub(super) struct Introspection {
     sub: Option<Uuid>,
     /// Whom it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<String>,
+    aud: Option<Audience>,
     /// Who issued it.
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
@@ -127,7 +127,7 @@ async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, P
         exp: Some(verified.expires_at.as_secs()),
         iat: Some(verified.issued_at.as_secs()),
         sub: Some(verified.subject.id()),
-        aud: Some(issuer.to_owned()),
+        aud: Some(Audience::of(verified.elsewhere.as_deref().unwrap_or_default().to_vec(), issuer)),
         iss: Some(issuer.to_owned()),
         jti: Some(verified.id),
         sid: match verified.subject {
@@ -147,9 +147,9 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
         }
         Subject::Person { user, .. } => {
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
-            match verified.client == FIRST_PARTY_CLIENT {
+            match verified.own {
                 true => access::scopes_of(&person.roles),
-                false => held().filter(|scope| access::grants(&person.roles, scope)).collect(),
+                false => held().filter(|scope| !access::SCOPES.contains(scope) || access::grants(&person.roles, scope)).collect(),
             }
         }
     };
@@ -157,11 +157,10 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
 }
 
 fn refresh_token(app: &App, session: &Session) -> Introspection {
-    let ends = session.refresh_expires_at.min(session.idle_expires_at).min(session.expires_at);
     Introspection {
         active: true,
-        client_id: Some(session.client.clone()),
-        exp: Some(ends.as_secs()),
+        client_id: Some(session.client().to_owned()),
+        exp: Some(session.ends().as_secs()),
         iat: Some(session.rotated_at.as_secs()),
         sub: Some(session.user),
         iss: Some(app.ground.settings.public_url().to_owned()),

@@ -29,7 +29,7 @@ impl Found {
     pub(super) fn client(&self) -> &str {
         match self {
             Self::Access(verified) => &verified.client,
-            Self::Refresh { session, .. } => &session.client,
+            Self::Refresh { session, .. } => &session.client(),
         }
     }
 }
@@ -42,10 +42,7 @@ impl Found {
 pub(super) async fn find(app: &App, token: &str, now: Timestamp) -> Result<Option<Found>, Problem> {
     if let Some(refresh) = RefreshToken::open(&app.ground.roots, &SecretString::from(token)) {
         let session = store::find(&app.ground.db, refresh.session).await?.filter(|found| found.salt == refresh.salt);
-        let open = session.filter(|found| {
-            let ends = found.refresh_expires_at.min(found.idle_expires_at).min(found.expires_at);
-            found.ended_at.is_none() && now < ends
-        });
+        let open = session.filter(|found| found.is_open(now));
         return Ok(open.map(|session| Found::Refresh { current: refresh.generation == session.generation, session: Box::new(session) }));
     }
     let checked = app.sessions.inspect(token, now).and_then(|verified| match verified.subject {

@@ -35,6 +35,37 @@ pub fn check(address: &str) -> Result<(), &'static str> {
     }
 }
 
+/// The same for an address that this server calls itself: there is no application's own scheme.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn check_web(address: &str) -> Result<(), &'static str> {
+    check(address)?;
+    let web = address.starts_with("https://") || address.starts_with("http://");
+    if web { Ok(()) } else { Err("Use an https address.") }
+}
+
+/// Whether `given` is one of the registered addresses: the same, letter by letter. Only a loopback address may name
+/// another port than the registered one, because the machine gives those out (RFC 8252 section 7.3).
+pub fn is_registered(registered: &[String], given: &str) -> bool {
+    registered.iter().any(|known| known == given || is_same_but_port(known, given))
+}
+
+fn is_same_but_port(known: &str, given: &str) -> bool {
+    let without_port = |address: &str| {
+        let mut url = Url::parse(address).ok()?;
+        // What was registered was checked; what is given must be of the same form, or a browser would go elsewhere.
+        check(address).ok()?;
+        if url.scheme() != "http" || matches!(url.host(), Some(Host::Domain(_)) | None) {
+            return None;
+        }
+        url.set_port(None).ok()?;
+        Some(url)
+    };
+    let (known, given) = (without_port(known), without_port(given));
+    known.is_some() && known == given
+}
+
 /// What a browser would make of it must be what was written: no `..`, no upper-case host, no default port.
 fn canonical(address: &str, url: &Url) -> Result<(), &'static str> {
     let same = url.as_str() == address || url.as_str().strip_suffix('/') == Some(address);

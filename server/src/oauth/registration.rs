@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::client::{AuthMethod, Grant};
+use super::client::{AuthMethod, Grant, RelyingParty};
 use super::client_keys::{ClientKey, read_set};
 use super::redirect;
+use super::resource;
 use crate::accounts::check_name;
 use crate::error::FieldError;
 
@@ -31,6 +32,8 @@ pub struct Wanted {
     pub jwks: Option<Value>,
     /// Ours: people are not asked whether they agree.
     pub first_party: bool,
+    /// What else.
+    pub party: RelyingParty,
 }
 
 /// What passed.
@@ -52,6 +55,8 @@ pub struct Registration {
     pub keys: Arc<[ClientKey]>,
     /// Ours.
     pub first_party: bool,
+    /// What else.
+    pub party: RelyingParty,
 }
 
 /// A scope as RFC 6749 section 3.3 writes one.
@@ -72,13 +77,14 @@ pub fn check(wanted: Wanted) -> Result<Registration, Vec<FieldError>> {
     });
     check_grants(&wanted, &mut faults);
     check_addresses(&wanted, &mut faults);
+    check_party(&wanted, &mut faults);
     check_scopes(&wanted.scopes, &mut faults);
     let keys = check_keys(&wanted, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
-    let Wanted { grants, redirect_uris, scopes, method, jwks, first_party, .. } = wanted;
-    Ok(Registration { name, grants, redirect_uris, scopes, method, jwks: jwks.map(|set| set.to_string()), keys, first_party })
+    let Wanted { grants, redirect_uris, scopes, method, jwks, first_party, party, .. } = wanted;
+    Ok(Registration { name, grants, redirect_uris, scopes, method, jwks: jwks.map(|set| set.to_string()), keys, first_party, party })
 }
 
 fn check_grants(wanted: &Wanted, faults: &mut Vec<FieldError>) {
@@ -108,16 +114,41 @@ fn check_addresses(wanted: &Wanted, faults: &mut Vec<FieldError>) {
     if !by_code && !addresses.is_empty() {
         refuse("not_allowed", "Only authorization_code sends people back; leave the addresses out.");
     }
+    check_list("redirectUris", addresses, redirect::check, faults);
+}
+
+/// At most 20 addresses, each once, each as `rule` wants it.
+fn check_list(field: &'static str, addresses: &[String], rule: fn(&str) -> Result<(), &'static str>, faults: &mut Vec<FieldError>) {
     if addresses.len() > ADDRESSES_MAX {
-        refuse("too_many", "Register at most 20 addresses.");
+        faults.push(fault(field, "too_many", "Register at most 20 addresses."));
     }
     if twice(addresses) {
-        refuse("duplicate", "Name each address once.");
+        faults.push(fault(field, "duplicate", "Name each address once."));
     }
     for (index, address) in addresses.iter().take(ADDRESSES_MAX).enumerate() {
-        if let Err(message) = redirect::check(address) {
-            faults.push(FieldError { field: format!("redirectUris.{index}").into(), code: "invalid", message: message.into() });
+        if let Err(message) = rule(address) {
+            faults.push(FieldError { field: format!("{field}.{index}").into(), code: "invalid", message: message.into() });
         }
+    }
+}
+
+fn check_party(wanted: &Wanted, faults: &mut Vec<FieldError>) {
+    let (party, by_code) = (&wanted.party, wanted.grants.contains(&Grant::AuthorizationCode));
+    let by_person = by_code || wanted.grants.contains(&Grant::DeviceCode);
+    check_list("resources", &party.resources, resource::check, faults);
+    check_list("postLogoutRedirectUris", &party.post_logout_redirect_uris, redirect::check, faults);
+    let mut refuse = |field, message| faults.push(fault(field, "not_allowed", message));
+    if party.require_pushed && !by_code {
+        refuse("requirePushedAuthorizationRequests", "Only authorization_code has authorization requests.");
+    }
+    if !by_code && !party.post_logout_redirect_uris.is_empty() {
+        refuse("postLogoutRedirectUris", "Only authorization_code sends people back; leave the addresses out.");
+    }
+    if party.backchannel_logout_uri.is_some() && !by_person {
+        refuse("backchannelLogoutUri", "Only a client that signs people in is told when they sign out.");
+    }
+    if let Some(Err(message)) = party.backchannel_logout_uri.as_deref().map(redirect::check_web) {
+        faults.push(fault("backchannelLogoutUri", "invalid", message));
     }
 }
 

@@ -170,6 +170,14 @@ fn changes(before: &Client, new: &Registration, disabled: bool) -> Vec<&'static 
         ("tokenEndpointAuthMethod", before.method != new.method),
         ("jwks", before.jwks != new.jwks),
         ("firstParty", before.first_party != new.first_party),
+        ("resources", before.party.resources != new.party.resources),
+        ("requirePushedAuthorizationRequests", before.party.require_pushed != new.party.require_pushed),
+        ("postLogoutRedirectUris", before.party.post_logout_redirect_uris != new.party.post_logout_redirect_uris),
+        ("backchannelLogoutUri", before.party.backchannel_logout_uri != new.party.backchannel_logout_uri),
+        (
+            "backchannelLogoutSessionRequired",
+            before.party.backchannel_logout_session_required != new.party.backchannel_logout_session_required,
+        ),
         ("disabled", before.disabled_at.is_some() != disabled),
     ];
     all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

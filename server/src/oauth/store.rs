@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::client::{AuthMethod, Client, Grant};
+use super::client::{AuthMethod, Client, Grant, RelyingParty};
 use super::client_keys::read_set;
 use super::registration::Registration;
 use crate::args;
@@ -14,19 +14,23 @@ use crate::time::Timestamp;
 crate::statements! {
     /// A new client.
     INSERT_CLIENT = "INSERT INTO oauth_clients (id, name, secret_hash, grant_types, redirect_uris, scopes, token_endpoint_auth_method,
-            jwks, first_party, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)";
+            jwks, first_party, resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri,
+            backchannel_logout_session_required, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
     /// One client, whatever its state.
     FIND_CLIENT = "SELECT id, name, secret_hash, grant_types, redirect_uris, scopes, token_endpoint_auth_method, jwks, first_party,
-            version, created_at, updated_at, disabled_at, deleted_at
+            version, created_at, updated_at, disabled_at, deleted_at,
+            resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri, backchannel_logout_session_required
         FROM oauth_clients WHERE id = $1";
     /// A page of the clients there are, newest first.
     LIST_CLIENTS = "SELECT id, name, secret_hash, grant_types, redirect_uris, scopes, token_endpoint_auth_method, jwks, first_party,
-            version, created_at, updated_at, disabled_at, deleted_at
+            version, created_at, updated_at, disabled_at, deleted_at,
+            resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri, backchannel_logout_session_required
         FROM oauth_clients WHERE deleted_at IS NULL AND id < $1 ORDER BY id DESC LIMIT $2";
     /// Changes the version that was read, and no other.
     UPDATE_CLIENT = "UPDATE oauth_clients SET name = $3, grant_types = $4, redirect_uris = $5, scopes = $6, token_endpoint_auth_method = $7,
-            jwks = $8, first_party = $9, disabled_at = $10, updated_at = $11, version = version + 1
+            jwks = $8, first_party = $9, disabled_at = $10, updated_at = $11, version = version + 1, resources = $12, require_pushed = $13,
+            post_logout_redirect_uris = $14, backchannel_logout_uri = $15, backchannel_logout_session_required = $16
         WHERE id = $1 AND version = $2 AND deleted_at IS NULL";
     /// Voids the old secret with the new one, while the client is as it was read.
     ROTATE_SECRET = "UPDATE oauth_clients SET secret_hash = $3, updated_at = $4, version = version + 1
@@ -71,6 +75,13 @@ fn client(row: &Row) -> Result<Client, DbError> {
         updated_at: row.get(11)?,
         disabled_at: row.get(12)?,
         deleted_at: row.get(13)?,
+        party: RelyingParty {
+            resources: words(&row.get::<String>(14)?),
+            require_pushed: row.get(15)?,
+            post_logout_redirect_uris: words(&row.get::<String>(16)?),
+            backchannel_logout_uri: row.get(17)?,
+            backchannel_logout_session_required: row.get(18)?,
+        },
     })
 }
 
@@ -98,6 +109,11 @@ pub async fn insert(tx: &mut Tx, id: Uuid, new: &Registration, secret_hash: Opti
         new.method.as_str(),
         new.jwks.clone(),
         new.first_party,
+        new.party.resources.join(" "),
+        new.party.require_pushed,
+        new.party.post_logout_redirect_uris.join(" "),
+        new.party.backchannel_logout_uri.clone(),
+        new.party.backchannel_logout_session_required,
         now
     ];
     tx.execute(INSERT_CLIENT, args).await.map(|_| ())
@@ -134,7 +150,12 @@ pub async fn update(
         new.jwks.clone(),
         new.first_party,
         disabled_at,
-        now
+        now,
+        new.party.resources.join(" "),
+        new.party.require_pushed,
+        new.party.post_logout_redirect_uris.join(" "),
+        new.party.backchannel_logout_uri.clone(),
+        new.party.backchannel_logout_session_required
     ];
     Ok(tx.execute(UPDATE_CLIENT, args).await? == 1)
 }

@@ -6,25 +6,32 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::client::{Client, Grant};
-use super::client_auth::authenticate;
+use super::client_auth::{count, identify};
+use super::device;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
+use super::refresh::refresh;
 use super::registration::is_scope;
+use super::resource::{self, Audience};
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::visit::Visit;
-use crate::sessions::ACCESS_TOKEN_TYPE;
+use crate::sessions::{ACCESS_TOKEN_TYPE, ClientTokens};
 use crate::time::Timestamp;
 
 /// Where tokens are issued.
 pub const PATH: &str = "/oauth2/token";
+
+/// The grants there are.
+pub const SUPPORTED: &[Grant] = &[Grant::ClientCredentials, Grant::RefreshToken, Grant::DeviceCode];
 
 /// Counts tokens that clients got, by grant.
 pub const TOKENS: &str = "keystead_oauth_tokens_total";
@@ -33,12 +40,16 @@ pub const TOKENS: &str = "keystead_oauth_tokens_total";
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub(super) struct TokenRequest {
-    /// `client_credentials`.
+    /// `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
     #[schema(example = "client_credentials")]
     grant_type: String,
-    /// Scopes separated by spaces; all that the client was registered for when left out.
+    /// Scopes separated by spaces; all that the client was registered for, or the person granted, when left out.
     scope: Option<String>,
-    /// The issuer, which is what tokens are for (RFC 8707).
+    /// With `refresh_token`: the token.
+    refresh_token: Option<String>,
+    /// With the device grant: what `/oauth2/device_authorization` gave.
+    device_code: Option<String>,
+    /// What the token is for (RFC 8707): a resource that the client was registered for; may be repeated. This server when left out.
     resource: Option<String>,
     /// The client, unless the `Authorization` header says it.
     client_id: Option<String>,
@@ -62,6 +73,21 @@ pub(super) struct TokenAnswer {
     expires_in: u64,
     /// What it carries.
     scope: String,
+    /// Exchange it for the next token; each one works once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+impl From<ClientTokens> for TokenAnswer {
+    fn from(tokens: ClientTokens) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in,
+            scope: tokens.scope,
+            refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
+        }
+    }
 }
 
 /// The claims of a token that speaks for a client itself (RFC 9068 section 2.2): nobody is signed in, so there is neither
@@ -69,7 +95,7 @@ pub(super) struct TokenAnswer {
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
-    aud: &'a str,
+    aud: Audience,
     sub: Uuid,
     exp: i64,
     iat: i64,
@@ -94,23 +120,32 @@ pub(super) async fn token(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Refusal> {
-    let client = authenticate(&app, &visit, &origin, &headers, &form).await?;
-    let wanted = form.required("grant_type", "grant_type is missing.")?;
-    match Grant::parse(wanted) {
-        Some(Grant::ClientCredentials) if client.may(Grant::ClientCredentials) => {}
-        Some(Grant::ClientCredentials) => {
-            return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for client_credentials.").into());
-        }
-        _ => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "This server issues tokens for client_credentials.").into()),
+    let client = identify(&app, &visit, &origin, &headers, &form).await?;
+    let grant = form.get("grant_type").and_then(Grant::parse).filter(|grant| SUPPORTED.contains(grant));
+    // A device that polls is counted by what it polls for.
+    if grant != Some(Grant::DeviceCode) || !client.may(Grant::DeviceCode) {
+        count(&app, &visit, &client).await?;
     }
-    if form.get("resource").is_some_and(|resource| resource != app.ground.settings.public_url()) {
-        return Err(OAuthError::new(OAuthCode::InvalidTarget, "Tokens of this server are for the server itself, its issuer.").into());
+    form.required("grant_type", "grant_type is missing.")?;
+    let grant = grant.ok_or(OAuthError::new(OAuthCode::UnsupportedGrantType, "This server has no such way to get tokens."))?;
+    if !client.may(grant) {
+        return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for this grant type.").into());
     }
-    let scope = granted(&client, form.get("scope"))?;
-    let answer = issue(&app, &client, scope, visit.now())?;
-    metrics::counter!(TOKENS, "grant" => Grant::ClientCredentials.as_str()).increment(1);
+    let answer = match grant {
+        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?.into(),
+        Grant::RefreshToken => refresh(&app, &client, &origin, &form).await?,
+        _ => client_credentials(&app, &client, &visit, &form)?,
+    };
+    metrics::counter!(TOKENS, "grant" => grant.as_str()).increment(1);
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
     Ok((headers, Json(answer)).into_response())
+}
+
+/// A token for the client itself (RFC 6749 section 4.4).
+fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form) -> Result<TokenAnswer, Refusal> {
+    let resources = resource::asked(client, form, app.ground.settings.public_url())?;
+    let scope = granted(client, form.get("scope"))?;
+    Ok(issue(app, client, scope, resources, visit.now())?)
 }
 
 /// The scopes that are granted: those asked for, if the client has each of them.
@@ -131,12 +166,12 @@ pub(super) fn granted(client: &Client, asked: Option<&str>) -> Result<String, OA
     Ok(granted.join(" "))
 }
 
-fn issue(app: &App, client: &Client, scope: String, now: Timestamp) -> Result<TokenAnswer, Problem> {
+fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now: Timestamp) -> Result<TokenAnswer, Problem> {
     let settings = &app.ground.settings;
     let ends = now.plus(settings.tokens.access_ttl);
     let claims = Claims {
         iss: settings.public_url(),
-        aud: settings.public_url(),
+        aud: Audience::of(resources, settings.public_url()),
         sub: client.uuid().ok_or_else(|| Problem::internal("a built-in client got a token for itself"))?,
         exp: ends.as_secs(),
         iat: now.as_secs(),
@@ -146,5 +181,5 @@ fn issue(app: &App, client: &Client, scope: String, now: Timestamp) -> Result<To
         scope: &scope,
     };
     let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
-    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope })
+    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope, refresh_token: None })
 }

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Sessions;
 use super::store::Session;
 use super::token::RefreshToken;
-use super::verify::Claims;
-use super::{FIRST_PARTY_CLIENT, Sessions};
+use super::verify::{Audience, Claims};
 use crate::access;
 use crate::accounts::{PersonView, UserBody};
 use crate::config::Settings;
@@ -51,8 +51,7 @@ pub struct SessionView {
 
 impl From<&Session> for SessionView {
     fn from(session: &Session) -> Self {
-        let idle = session.idle_expires_at.min(session.refresh_expires_at).min(session.expires_at);
-        Self { id: session.id, created_at: session.created_at, idle_expires_at: idle, expires_at: session.expires_at }
+        Self { id: session.id, created_at: session.created_at, idle_expires_at: session.ends(), expires_at: session.expires_at }
     }
 }
 
@@ -100,13 +99,13 @@ impl Sessions {
         let ends = now.plus(settings.tokens.access_ttl.min(settings.sessions.idle_ttl)).min(session.expires_at);
         let claims = Claims {
             iss: settings.public_url(),
-            aud: settings.public_url(),
+            aud: Audience::One(settings.public_url()),
             sub: session.user,
             exp: ends.as_secs(),
             iat: now.as_secs(),
             nbf: now.as_secs(),
             jti: self.ground.random.uuid(now),
-            client_id: &session.client,
+            client_id: session.client(),
             sid: session.id,
             scope: access::scopes_of(&person.roles).join(" "),
             roles: &person.roles,
@@ -195,9 +194,4 @@ pub(super) fn cookie_token(headers: &http::HeaderMap, settings: &Settings) -> Op
         .filter_map(Result::ok)
         .find(|cookie| cookie.name() == wanted && !cookie.value().is_empty())
         .map(|cookie| cookie.value().to_owned().into())
-}
-
-/// The client name of sessions that people open themselves.
-pub(super) fn first_party() -> String {
-    FIRST_PARTY_CLIENT.to_owned()
 }

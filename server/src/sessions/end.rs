@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Sessions;
-use super::store;
+use super::store::{self, Ended};
 use crate::db::{DbError, Tx};
 use crate::time::Timestamp;
 
@@ -42,8 +42,8 @@ impl Sessions {
     /// Ends one open session of `user`; false when there was none.
     pub async fn end_one(&self, tx: &mut Tx, session: Uuid, user: Uuid, reason: EndReason, now: Timestamp) -> Result<bool, DbError> {
         let ended = store::end_one(tx, session, user, now, reason.as_str()).await?;
-        let any = !ended.is_empty();
-        self.revocations.push_on_commit(tx, ended, now);
+        let any = ended.iter().any(|one| one.id == session);
+        self.ended(tx, ended, now);
         Ok(any)
     }
 
@@ -51,8 +51,21 @@ impl Sessions {
     pub async fn end_others(&self, tx: &mut Tx, user: Uuid, keep: Uuid, reason: EndReason, now: Timestamp) -> Result<usize, DbError> {
         let ended = store::end_others(tx, user, keep, now, reason.as_str()).await?;
         let count = ended.len();
-        self.revocations.push_on_commit(tx, ended, now);
+        self.ended(tx, ended, now);
         Ok(count)
+    }
+
+    /// Ends the open sessions of `user` through `client`; how many.
+    pub async fn end_of_client(&self, tx: &mut Tx, user: Uuid, client: &str, reason: EndReason, now: Timestamp) -> Result<usize, DbError> {
+        let ended = store::end_of_client(tx, user, client, now, reason.as_str()).await?;
+        let count = ended.len();
+        self.ended(tx, ended, now);
+        Ok(count)
+    }
+
+    /// What follows from the end of sessions, in the same transaction.
+    fn ended(&self, tx: &mut Tx, ended: Vec<Ended>, now: Timestamp) {
+        self.revocations.push_on_commit(tx, ended.into_iter().map(|one| one.id).collect(), now);
     }
 
     /// Ends every open session of `user`; how many.

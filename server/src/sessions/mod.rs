@@ -10,6 +10,8 @@
 
 pub mod activity;
 mod answer;
+mod authorization;
+mod client_tokens;
 mod device;
 pub mod end;
 mod refresh;
@@ -30,8 +32,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
+pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLIENT, is_own};
+pub use client_tokens::{ClientTokens, TokenWish};
 pub use device::describe;
 pub use end::EndReason;
+pub use refresh::RefreshError;
 pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::routes;
 pub use start::{NewSession, start};
@@ -43,9 +48,6 @@ use crate::db::{DbError, Tx};
 use crate::ground::Ground;
 use crate::http::guard::Verified;
 use crate::time::Timestamp;
-
-/// The OAuth client of the first-party sign-in.
-pub const FIRST_PARTY_CLIENT: &str = "keystead";
 
 /// Verified tokens that are kept: about 300 bytes each.
 const VERIFIED_TOKENS_MAX: u64 = 100_000;

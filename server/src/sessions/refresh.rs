@@ -8,7 +8,7 @@ use super::device::{describe, open_device};
 use super::rotation::{Standing, Verdict, decide};
 use super::store::{self, Session};
 use super::token::RefreshToken;
-use super::{EndReason, Sessions, SignIn};
+use super::{EndReason, FIRST_PARTY_CLIENT, Sessions, SignIn};
 use crate::accounts::PersonView;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem};
@@ -62,32 +62,53 @@ impl Sessions {
 
     /// Rotates `token`'s session and signs the caller in again.
     pub(super) async fn refresh(&self, token: &RefreshToken, origin: &Origin, now: Timestamp) -> Result<SignIn, RefreshError> {
-        let settings = &self.ground.settings;
-        let refresh_end = now.plus(settings.tokens.refresh_ttl);
-        let idle_end = now.plus(settings.sessions.idle_ttl);
-        let rotated = store::rotate(&self.ground.db, token.session, token.generation, &token.salt, now, refresh_end, idle_end).await?;
-        let session = match rotated {
-            Some(session) => {
-                count("rotated");
-                session
-            }
-            None => self.explain(token, origin, now).await?,
-        };
+        let session = self.rotate(FIRST_PARTY_CLIENT, token, None, origin, now).await?;
         let person = self.people.view(session.user).await?.ok_or(RefreshError::Ended)?;
         Ok(self.sign_in(&session, &person, now)?)
     }
 
+    /// Rotates `token`'s session if it is one of `client` and bound to no other key than `jkt`.
+    pub(super) async fn rotate(
+        &self,
+        client: &str,
+        token: &RefreshToken,
+        jkt: Option<&str>,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Session, RefreshError> {
+        let settings = &self.ground.settings;
+        let refresh_end = now.plus(settings.tokens.refresh_ttl);
+        let idle_end = now.plus(settings.sessions.idle_ttl);
+        if let Some(session) = store::rotate(&self.ground.db, client, token, jkt, now, refresh_end, idle_end).await? {
+            count("rotated");
+            return Ok(session);
+        }
+        self.explain(client, token, jkt, origin, now).await
+    }
+
     /// Why the UPDATE found no row: the session to answer with again, or the refusal.
-    async fn explain(&self, token: &RefreshToken, origin: &Origin, now: Timestamp) -> Result<Session, RefreshError> {
+    async fn explain(
+        &self,
+        client: &str,
+        token: &RefreshToken,
+        jkt: Option<&str>,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Session, RefreshError> {
         // The row may lag behind what instances have seen, so they are asked, and before the row is read: whoever
         // used the successor was answered first, and that answer moved `rotated_at`.
         let seen = self.activity.seen(token.session).await;
-        let session = store::find(&self.ground.db, token.session).await?.filter(|found| found.salt == token.salt);
+        // Of another client, or without the key it is bound to, a token is no token, and its session stays.
+        let fits = |found: &Session| {
+            let bound = found.authorization.jkt.as_deref();
+            found.salt == token.salt && found.client() == client && bound.is_none_or(|bound| jkt == Some(bound))
+        };
+        let session = store::find(&self.ground.db, token.session).await?.filter(fits);
         let Some(session) = session else { return Err(RefreshError::Unknown) };
         if session.ended_at.is_some() {
             return Err(RefreshError::Ended);
         }
-        if now >= session.refresh_expires_at.min(session.idle_expires_at).min(session.expires_at) {
+        if now >= session.ends() {
             return Err(RefreshError::Expired);
         }
         let seen = seen.max(session.seen_generation);

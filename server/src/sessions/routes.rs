@@ -271,10 +271,7 @@ async fn session(
         Some(id) => store::find(&app.ground.db, id).await?,
         None => None,
     };
-    let open = found.filter(|found| {
-        let ends = found.refresh_expires_at.min(found.idle_expires_at).min(found.expires_at);
-        found.ended_at.is_none() && now < ends && salt.is_none_or(|salt| salt == found.salt)
-    });
+    let open = found.filter(|found| found.is_open(now) && salt.is_none_or(|salt| salt == found.salt));
     Ok(Json(match open {
         Some(open) => {
             SessionAnswer { authenticated: true, session: Some(SessionView::from(&open)), csrf_token: Some(app.ground.csrf.token(open.id)) }
@@ -315,6 +312,8 @@ struct SessionItem {
     ip: Option<String>,
     #[schema(required = true)]
     user_agent: Option<String>,
+    /// The application that it was opened for; `keystead` for a sign-in of one's own.
+    client_id: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -345,6 +344,7 @@ async fn list(
             device: describe(device.user_agent.as_deref()),
             ip: device.ip,
             user_agent: device.user_agent,
+            client_id: session.authorization.client,
             created_at: session.created_at,
             last_active_at: session.last_active_at,
             expires_at: session.expires_at,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Sessions, SignIn};
 
-use super::answer::first_party;
+use super::authorization::Authorization;
 use super::device::seal_device;
 use super::store::{self, SealedDevice, Session};
 use crate::accounts::PersonView;
@@ -28,17 +28,34 @@ impl NewSession {
     pub fn id(&self) -> Uuid {
         self.session.id
     }
+
+    /// The session as it will be stored.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
 }
 
 impl Sessions {
     /// Prepares a first-party session of `user` at `now`.
     pub fn prepare(&self, user: Uuid, key: &PersonKey, origin: &Origin, now: Timestamp) -> NewSession {
+        self.prepare_for_client(user, key, origin, Authorization::first_party(now), now)
+    }
+
+    /// Prepares a session of `user` for a client, with what was authorised.
+    pub fn prepare_for_client(
+        &self,
+        user: Uuid,
+        key: &PersonKey,
+        origin: &Origin,
+        authorization: Authorization,
+        now: Timestamp,
+    ) -> NewSession {
         let settings = &self.ground.settings;
         let id = self.ground.random.uuid(now);
         let session = Session {
             id,
             user,
-            client: first_party(),
+            authorization,
             salt: self.ground.random.bytes(),
             generation: 0,
             seen_generation: 0,

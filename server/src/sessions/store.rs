@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::authorization::Authorization;
+use super::token::RefreshToken;
 use crate::args;
 use crate::db::{Db, DbError, Row, Tx};
 use crate::time::Timestamp;
@@ -9,25 +11,28 @@ use crate::time::Timestamp;
 crate::statements! {
     /// A new session.
     INSERT = "INSERT INTO sessions (id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
-            refresh_expires_at, idle_expires_at, expires_at, ip, user_agent)
-        VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $5, $6, $7, $8, $9, $10)";
+            refresh_expires_at, idle_expires_at, expires_at, ip, user_agent, scope, resources, auth_time, amr, dpop_jkt, parent_id)
+        VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     /// The whole rotation: whoever gets the row has rotated it, everybody else has not.
     ROTATE = "UPDATE sessions SET generation = generation + 1, rotated_at = $4, last_active_at = $4, refresh_expires_at = $5, idle_expires_at = $6
-        WHERE id = $1 AND generation = $2 AND salt = $3 AND ended_at IS NULL
+        WHERE id = $1 AND generation = $2 AND salt = $3 AND client_id = $7 AND (dpop_jkt IS NULL OR dpop_jkt = $8) AND ended_at IS NULL
             AND refresh_expires_at > $4 AND idle_expires_at > $4 AND expires_at > $4
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
-            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
+            scope, resources, auth_time, amr, dpop_jkt, parent_id";
     /// The current refresh token is handed out again after its window.
     REISSUE = "UPDATE sessions SET rotated_at = $3 WHERE id = $1 AND generation = $2 AND rotated_at < $3 AND ended_at IS NULL";
     /// One session, without its sealed columns.
     FIND = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
-            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
+            scope, resources, auth_time, amr, dpop_jkt, parent_id
         FROM sessions WHERE id = $1";
     /// The device columns of one session.
     FIND_DEVICE = "SELECT ip, user_agent FROM sessions WHERE id = $1";
     /// A page of a person's open sessions, newest first.
     LIST = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
-            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason, ip, user_agent
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
+            scope, resources, auth_time, amr, dpop_jkt, parent_id, ip, user_agent
         FROM sessions
         WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2 AND idle_expires_at > $2 AND expires_at > $2
             AND id < $3
@@ -36,11 +41,15 @@ crate::statements! {
     EXTEND = "UPDATE sessions SET idle_expires_at = $2, last_active_at = $3, refresh_expires_at = $4
         WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
-            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason";
-    /// Ends one session of a person.
-    END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL RETURNING id";
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
+            scope, resources, auth_time, amr, dpop_jkt, parent_id";
+    /// Ends one session of a person, and those that were authorised from it.
+    END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4
+        WHERE user_id = $2 AND ended_at IS NULL AND (id = $1 OR parent_id = $1) RETURNING id, client_id";
     /// Ends a person's sessions, but the one given.
-    END_OTHERS = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id";
+    END_OTHERS = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id, client_id";
+    /// Ends a person's sessions of one client.
+    END_OF_CLIENT = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL RETURNING id, client_id";
     /// What was ended since.
     ENDED_SINCE = "SELECT id, ended_at FROM sessions WHERE ended_at > $1";
     /// What activity moved, for many sessions at once ($1 is JSON: [[id, at, idle end, seen generation], …]);
@@ -63,8 +72,8 @@ pub struct Session {
     pub id: Uuid,
     /// Whose it is.
     pub user: Uuid,
-    /// The OAuth client it was opened through.
-    pub client: String,
+    /// What it is good for, and through which client.
+    pub authorization: Authorization,
     /// 256 random bits that every refresh token of this session is bound to.
     pub salt: [u8; 32],
     /// The current refresh generation.
@@ -98,11 +107,19 @@ pub struct SealedDevice {
     pub user_agent: Option<Vec<u8>>,
 }
 
+fn words(list: Option<String>) -> Vec<String> {
+    list.iter().flat_map(|list| list.split_ascii_whitespace()).map(str::to_owned).collect()
+}
+
+/// A list as the store has it; none for an empty one.
+fn list_of(words: &[String]) -> Option<String> {
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
 fn session(row: &Row) -> Result<Session, DbError> {
     Ok(Session {
         id: row.get(0)?,
         user: row.get(1)?,
-        client: row.get(2)?,
         salt: row.get(3)?,
         generation: row.get(4)?,
         seen_generation: row.get(5)?,
@@ -114,37 +131,56 @@ fn session(row: &Row) -> Result<Session, DbError> {
         expires_at: row.get(11)?,
         ended_at: row.get(12)?,
         end_reason: row.get(13)?,
+        authorization: Authorization {
+            client: row.get(2)?,
+            scopes: words(row.get(14)?),
+            resources: words(row.get(15)?),
+            auth_time: row.get::<Option<Timestamp>>(16)?.map_or_else(|| row.get(6), Ok)?,
+            amr: words(row.get(17)?),
+            jkt: row.get(18)?,
+            parent: row.get(19)?,
+        },
     })
 }
 
 /// Writes a new session at generation 0.
 pub async fn insert(tx: &mut Tx, new: &Session, device: &SealedDevice) -> Result<(), DbError> {
+    let granted = &new.authorization;
     let args = args![
         new.id,
         new.user,
-        new.client.clone(),
+        granted.client.clone(),
         new.salt,
         new.created_at,
         new.refresh_expires_at,
         new.idle_expires_at,
         new.expires_at,
         device.ip.clone(),
-        device.user_agent.clone()
+        device.user_agent.clone(),
+        list_of(&granted.scopes),
+        list_of(&granted.resources),
+        granted.auth_time,
+        list_of(&granted.amr),
+        granted.jkt.clone(),
+        granted.parent
     ];
     tx.execute(INSERT, args).await.map(|_| ())
 }
 
-/// Rotates the session if it still stands at `generation`; `None` when it does not, or is over.
+/// Rotates a session of `client` if it still stands at the token's generation and is bound to no key but `jkt`; `None` when
+/// it does not, or is over.
 pub async fn rotate(
     db: &Db,
-    id: Uuid,
-    generation: i64,
-    salt: &[u8; 32],
+    client: &str,
+    token: &RefreshToken,
+    jkt: Option<&str>,
     now: Timestamp,
     refresh_expires_at: Timestamp,
     idle_expires_at: Timestamp,
 ) -> Result<Option<Session>, DbError> {
-    let (rows, _) = db.write_one(ROTATE, args![id, generation, *salt, now, refresh_expires_at, idle_expires_at]).await?;
+    let (client, jkt) = (client.to_owned(), jkt.map(str::to_owned));
+    let args = args![token.session, token.generation, token.salt, now, refresh_expires_at, idle_expires_at, client, jkt];
+    let (rows, _) = db.write_one(ROTATE, args).await?;
     rows.first().map(session).transpose()
 }
 
@@ -168,7 +204,7 @@ pub async fn find_device_of(db: &Db, id: Uuid) -> Result<SealedDevice, DbError> 
 pub async fn list(db: &Db, user: Uuid, now: Timestamp, before: Option<Uuid>, rows: i64) -> Result<Vec<(Session, SealedDevice)>, DbError> {
     let before = before.unwrap_or(Uuid::max());
     let rows = db.query(LIST, args![user, now, before, rows]).await?;
-    rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(14)?, user_agent: row.get(15)? }))).collect()
+    rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(20)?, user_agent: row.get(21)? }))).collect()
 }
 
 /// Moves the ends of an open session, but the absolute one.
@@ -183,18 +219,32 @@ pub async fn extend(
     rows.first().map(session).transpose()
 }
 
-/// Ends one open session of `user`; the ended ids.
-pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Uuid>, DbError> {
-    ids(&tx.query(END_ONE, args![id, user, now, reason]).await?)
+/// A session that was ended, and whose it was.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The session.
+    pub id: Uuid,
+    /// Its client.
+    pub client: String,
 }
 
-/// Ends all open sessions of `user` but `keep`; the ended ids.
-pub async fn end_others(tx: &mut Tx, user: Uuid, keep: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Uuid>, DbError> {
-    ids(&tx.query(END_OTHERS, args![user, keep, now, reason]).await?)
+/// Ends one open session of `user` with those that were authorised from it.
+pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
+    ended(&tx.query(END_ONE, args![id, user, now, reason]).await?)
 }
 
-fn ids(rows: &[Row]) -> Result<Vec<Uuid>, DbError> {
-    rows.iter().map(|row| row.get(0)).collect()
+/// Ends all open sessions of `user` but `keep`.
+pub async fn end_others(tx: &mut Tx, user: Uuid, keep: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
+    ended(&tx.query(END_OTHERS, args![user, keep, now, reason]).await?)
+}
+
+/// Ends all open sessions of `user` through `client`.
+pub async fn end_of_client(tx: &mut Tx, user: Uuid, client: &str, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
+    ended(&tx.query(END_OF_CLIENT, args![user, client.to_owned(), now, reason]).await?)
+}
+
+fn ended(rows: &[Row]) -> Result<Vec<Ended>, DbError> {
+    rows.iter().map(|row| Ok(Ended { id: row.get(0)?, client: row.get(1)? })).collect()
 }
 
 /// Sessions ended after `since`, with when.

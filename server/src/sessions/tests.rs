@@ -2,6 +2,8 @@
 
 #[path = "tests/activity.rs"]
 mod activity;
+#[path = "tests/clients.rs"]
+mod clients;
 #[path = "tests/cookies.rs"]
 mod cookies;
 #[path = "tests/ending.rs"]

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Sessions;
+use super::{Sessions, is_own};
 use crate::error::{Code, Problem};
 use crate::http::guard::{Subject, Verified};
 use crate::secret::TokenError;
@@ -23,7 +23,7 @@ const TOKEN_MAX: usize = 4096;
 #[derive(Debug, Serialize)]
 pub(super) struct Claims<'a> {
     pub iss: &'a str,
-    pub aud: &'a str,
+    pub aud: Audience<'a>,
     pub sub: Uuid,
     pub exp: i64,
     pub iat: i64,
@@ -36,9 +36,35 @@ pub(super) struct Claims<'a> {
     pub r#gen: i64,
 }
 
+/// Whom a token is for (RFC 7519 section 4.1.3): one name, or several.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Audience<'a> {
+    One(&'a str),
+    Many(&'a [String]),
+}
+
+impl<'a> Audience<'a> {
+    /// The resources, or the issuer when there are none.
+    pub fn of(resources: &'a [String], issuer: &'a str) -> Self {
+        match resources {
+            [] => Self::One(issuer),
+            [one] => Self::One(one),
+            many => Self::Many(many),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
 #[derive(Debug, Deserialize)]
 struct ReadClaims {
-    aud: String,
+    aud: OneOrMany,
     sub: Uuid,
     exp: i64,
     iat: i64,
@@ -73,11 +99,15 @@ impl Sessions {
     /// when this instance has not heard of revocations for longer than the configured staleness.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
         let verified = self.inspect(token, now)?;
+        if verified.elsewhere.is_some() {
+            return Err(Problem::new(Code::Unauthenticated).detail("This access token is for another service, not for this one."));
+        }
         self.activity.touch(&verified, now);
         Ok(verified)
     }
 
-    /// The same for somebody who was shown the token and asks about it: that does not keep the session alive.
+    /// The same for somebody who was shown the token and asks about it: that does not keep the session alive, and the token
+    /// may be for another service.
     ///
     /// # Errors
     /// As [`Sessions::authenticate`].
@@ -105,13 +135,17 @@ impl Sessions {
             TokenError::Expired => Problem::new(Code::TokenExpired),
             TokenError::Invalid => Problem::new(Code::Unauthenticated),
         })?;
-        if claims.aud != issuer {
-            return Err(Code::Unauthenticated.into());
-        }
+        let audience = match &claims.aud {
+            OneOrMany::One(one) => std::slice::from_ref(one),
+            OneOrMany::Many(many) => many,
+        };
+        let elsewhere = (!audience.iter().any(|name| name == issuer)).then(|| audience.into());
         let subject = claims.subject().ok_or(Code::Unauthenticated)?;
         let verified = Arc::new(Verified {
             id: claims.jti,
             subject,
+            elsewhere,
+            own: is_own(&claims.client_id),
             client: claims.client_id,
             scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),
             roles: claims.roles,

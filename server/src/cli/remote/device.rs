@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::Failure;
 use super::server::{Answer, Endpoints, Server};
 use super::tokens::{self, Issued};
-use crate::oauth::CLI_CLIENT;
+use crate::sessions::CLI_CLIENT;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Said when a server does not say (RFC 8628 section 3.2).

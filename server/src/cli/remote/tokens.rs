@@ -11,7 +11,7 @@ use super::super::Failure;
 use super::credentials::{Credentials, Kept, Lock, Tokens};
 use super::not_signed_in;
 use super::server::{Answer, Server};
-use crate::oauth::CLI_CLIENT;
+use crate::sessions::CLI_CLIENT;
 use crate::time::Clock;
 
 /// A token that ends sooner is renewed first: the request takes time, and clocks differ.

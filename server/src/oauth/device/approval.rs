@@ -19,7 +19,7 @@ use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem};
 use crate::http::context::Origin;
 use crate::http::guard::Caller;
-use crate::oauth::client::{CLI_CLIENT, Client};
+use crate::oauth::client::Client;
 use crate::secret::Purpose;
 use crate::sessions;
 use crate::time::Timestamp;
@@ -92,7 +92,8 @@ pub(super) enum Decision {
 /// What to tell whoever typed `code`.
 pub(super) async fn look_up(app: &App, caller: &Caller, code: &str, here: &Origin, now: Timestamp) -> Result<Asked, Problem> {
     let (request, client) = find(app, code, now).await?;
-    let full_access = has_full_access(&client);
+    // The command line of this installation acts as its person; every other client as what it was granted.
+    let full_access = sessions::is_own(&client.id);
     let scopes = if full_access {
         let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
         access::scopes_of(&person.roles).into_iter().map(str::to_owned).collect()
@@ -157,11 +158,6 @@ async fn find(app: &App, code: &str, now: Timestamp) -> Result<(Open, Arc<Client
     let request = store::find_open(&app.ground.db, hashes, now).await?.ok_or_else(nothing_waits)?;
     let client = app.oauth.clients.live(&request.client).await?.ok_or_else(nothing_waits)?;
     Ok((request, client))
-}
-
-/// The command line of this installation acts as its person; every other client as what it was granted.
-fn has_full_access(client: &Client) -> bool {
-    client.id == CLI_CLIENT
 }
 
 fn requested_from(app: &App, request: &Open, here: &Origin) -> RequestedFrom {

@@ -23,6 +23,7 @@ use crate::mail::{self, Letter};
 use crate::oauth::client::{Client, Grant};
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
+use crate::oauth::resource;
 use crate::secret::{PersonKey, SealError};
 use crate::sessions::store::Session;
 use crate::sessions::{self, Authorization, ClientTokens, NewSession, TokenWish};
@@ -69,7 +70,10 @@ pub(in crate::oauth) async fn redeem(
         State::Used => Err(UNKNOWN.into()),
         State::Denied => Err(REFUSED.into()),
         _ if now >= request.expires_at => Err(EXPIRED.into()),
-        State::Approved => begin_session(app, client, &request, origin, now).await,
+        State::Approved => {
+            let resources = resource::asked(client, form, app.ground.settings.public_url())?;
+            begin_session(app, client, &request, resources, origin, now).await
+        }
         State::Pending => match store::poll(&app.ground.db, request.id, now, LEEWAY, PENALTY).await? {
             Some(true) => Err(TOO_FAST.into()),
             // Whoever decided a moment ago is heard by the next poll.
@@ -86,12 +90,19 @@ async fn known(app: &App, client: &Client, form: &Form) -> Result<Request, Refus
     Ok(found.filter(|request| request.client == client.id).ok_or(UNKNOWN)?)
 }
 
-async fn begin_session(app: &App, client: &Client, request: &Request, origin: &Origin, now: Timestamp) -> Result<ClientTokens, Refusal> {
+async fn begin_session(
+    app: &App,
+    client: &Client,
+    request: &Request,
+    resources: Vec<String>,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<ClientTokens, Refusal> {
     let approver = approver(app, request, now).await?;
     let authorization = Authorization {
         client: client.id.clone(),
         scopes: request.scopes.clone(),
-        resources: Vec::new(),
+        resources,
         auth_time: approver.session.authorization.auth_time,
         amr: approver.session.authorization.amr.clone(),
         // A device outlives the browser in which it was let in.

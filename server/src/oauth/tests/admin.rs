@@ -102,6 +102,24 @@ async fn what_is_wrong_is_told_at_once(store: Store) {
         (json!({"name": "x", "grantTypes": ["client_credentials"], "scopes": ["a\u{0}"]}), vec!["scopes:invalid"]),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "jwks": {"keys": [key]}}), vec!["jwks:not_allowed"]),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "tokenEndpointAuthMethod": "private_key_jwt"}), vec!["jwks:required"]),
+        (
+            json!({"name": "x", "grantTypes": ["client_credentials"], "resources": ["https://api.example.com#x", "/orders"]}),
+            vec!["resources.0:invalid", "resources.1:invalid"],
+        ),
+        (
+            json!({"name": "x", "grantTypes": ["client_credentials"], "requirePushedAuthorizationRequests": true,
+                "postLogoutRedirectUris": ["https://a.example/"], "backchannelLogoutUri": "https://a.example/logout"}),
+            vec![
+                "backchannelLogoutUri:not_allowed",
+                "postLogoutRedirectUris:not_allowed",
+                "requirePushedAuthorizationRequests:not_allowed",
+            ],
+        ),
+        (
+            json!({"name": "x", "grantTypes": ["authorization_code"], "redirectUris": ["https://a.example/cb"],
+                "postLogoutRedirectUris": ["http://a.example/"], "backchannelLogoutUri": "com.example.app:/logout"}),
+            vec!["backchannelLogoutUri:invalid", "postLogoutRedirectUris.0:invalid"],
+        ),
     ];
     for (body, expected) in cases {
         let answer = root.api.post(CLIENTS, body.clone()).await.expect_problem(422, "validation_failed");
@@ -124,6 +142,31 @@ async fn what_is_wrong_is_told_at_once(store: Store) {
         root.api.post(CLIENTS, body).await.expect_problem(400, "invalid_request");
     }
     assert_eq!(instance.count("SELECT count(*) FROM oauth_clients", Vec::new()).await, 0);
+}
+
+/// What a client that signs people in is registered with besides is kept, and changed one by one.
+async fn what_a_relying_party_needs_is_kept(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = admin(&instance).await;
+    let more = json!({"resources": ["https://api.example.com"], "requirePushedAuthorizationRequests": true,
+        "postLogoutRedirectUris": ["https://shop.example.com/bye"], "backchannelLogoutUri": "https://shop.example.com/logout",
+        "backchannelLogoutSessionRequired": true});
+    let mut wanted = full();
+    wanted.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let made = root.api.post(CLIENTS, wanted).await.expect(201);
+    let same = |client: &Value, but: &[&str]| {
+        for (name, value) in more.as_object().unwrap() {
+            assert!(&client[name] == value || but.contains(&name.as_str()), "{name}: {client}");
+        }
+    };
+    same(&made.body["client"], &[]);
+    let path = format!("{CLIENTS}/{}", made.str("/client/clientId"));
+    same(&root.api.get(&path).await.expect(200).body["client"], &[]);
+    let change = json!({"backchannelLogoutUri": "", "requirePushedAuthorizationRequests": false});
+    let changed = root.api.patch(&path, change).await.expect(200);
+    same(&changed.body["client"], &["backchannelLogoutUri", "requirePushedAuthorizationRequests"]);
+    assert_eq!(changed.body["client"]["backchannelLogoutUri"], Value::Null);
+    assert_eq!(changed.body["client"]["requirePushedAuthorizationRequests"], json!(false));
 }
 
 /// How a client proves itself stays of its kind, and one without a secret gets none.
@@ -158,6 +201,7 @@ both_stores!(
     no_secret_is_kept,
     the_list_is_paged,
     what_is_wrong_is_told_at_once,
+    what_a_relying_party_needs_is_kept,
     a_client_stays_of_its_kind,
     a_version_is_changed_once,
 );

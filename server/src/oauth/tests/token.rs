@@ -49,6 +49,32 @@ async fn scopes_cannot_be_widened(store: Store) {
     }
 }
 
+/// A token for another service says so, and opens nothing here.
+async fn a_token_for_another_service_is_for_that_service(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = admin(&instance).await;
+    let resources = ["https://api.example.com", "urn:example:orders"];
+    let body = json!({"name": "Reports", "grantTypes": ["client_credentials"], "scopes": ["audit:read"], "resources": resources});
+    let api = register(&root.api, body).await.basic(&instance);
+    let here = ("resource", "http://localhost:8080");
+    let [one, two] = resources.map(|resource| ("resource", resource));
+    for (asked, aud) in [
+        (vec![GRANT, one], json!(resources[0])),
+        (vec![GRANT, one, two, one], json!(resources)),
+        (vec![GRANT, here], json!("http://localhost:8080")),
+        (vec![GRANT, here, two], json!(["http://localhost:8080", resources[1]])),
+    ] {
+        let answer = form(&api, TOKEN, &asked).await.expect(200);
+        assert_eq!(claims(answer.str("/access_token"))["aud"], aud);
+        let read = instance.with_token(answer.str("/access_token")).get("/api/v1/admin/audit").await;
+        match asked.contains(&here) {
+            true => read.expect(200),
+            false => read.expect_problem(401, "unauthenticated"),
+        };
+    }
+    expect_refusal(&form(&api, TOKEN, &[GRANT, one, ("resource", "https://api.example.com/")]).await, 400, "invalid_target");
+}
+
 async fn what_is_no_request_for_a_token_is_refused(store: Store) {
     let instance = Instance::start(store).await;
     let root = admin(&instance).await;
@@ -61,7 +87,7 @@ async fn what_is_no_request_for_a_token_is_refused(store: Store) {
     expect_refusal(&raw_form(&api, TOKEN, "grant_type=client_credentials&x=%ff").await, 400, "invalid_request");
     expect_refusal(&raw_form(&api, TOKEN, "grant_type=client_credentials&x=%00").await, 400, "invalid_request");
     expect_refusal(&raw_form(&api, TOKEN, &"a=b&".repeat(5_000)).await, 400, "invalid_request");
-    for grant in ["password", "implicit", "authorization_code", "refresh_token", "Client_Credentials", "client_credentials "] {
+    for grant in ["password", "implicit", "authorization_code", "Client_Credentials", "client_credentials "] {
         expect_refusal(&form(&api, TOKEN, &[("grant_type", grant)]).await, 400, "unsupported_grant_type");
     }
     let json = api.post(TOKEN, json!({"grant_type": "client_credentials"})).await;
@@ -92,7 +118,7 @@ async fn discovery_says_what_works(store: Store) {
     let said = instance.get("/.well-known/oauth-authorization-server").await.expect(200);
     assert_eq!(said.body, instance.get("/.well-known/openid-configuration").await.expect(200).body);
     assert_eq!(said.str("/issuer"), "http://localhost:8080");
-    assert_eq!(said.body["grant_types_supported"], json!(["client_credentials"]));
+    assert_eq!(said.body["grant_types_supported"], json!(["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]));
     assert_eq!(said.body["response_types_supported"], json!([]));
     let known = keystead::app::openapi();
     for (name, value) in said.body.as_object().unwrap() {
@@ -105,6 +131,7 @@ async fn discovery_says_what_works(store: Store) {
 both_stores!(
     a_client_gets_a_token_for_itself,
     scopes_cannot_be_widened,
+    a_token_for_another_service_is_for_that_service,
     what_is_no_request_for_a_token_is_refused,
     a_token_ends,
     discovery_says_what_works,

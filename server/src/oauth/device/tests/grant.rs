@@ -72,6 +72,12 @@ async fn what_a_device_may_do(store: Store) {
     assert_eq!(tv.str("/scope"), "shows:watch");
     let api = instance.with_token(tv.str("/access_token"));
     api.get("/api/v1/admin/audit").await.expect_problem(403, "insufficient_scope");
+    // Least of all does it let in other devices; the command line may.
+    let next = Device::begun(&instance).await;
+    for path in [super::LOOKUP, APPROVE, DENY] {
+        api.post(path, next.typed()).await.expect_problem(403, "insufficient_scope");
+    }
+    instance.with_token(cli.str("/access_token")).post(APPROVE, next.typed()).await.expect(204);
 }
 
 async fn a_device_that_polls_too_fast_is_slowed_down(store: Store) {
@@ -124,6 +130,8 @@ async fn a_code_is_for_its_client_alone(store: Store) {
     let short = Device { client: CLI.into(), device_code: device.user_code.replace('-', ""), user_code: String::new() };
     expect_refusal(&short.poll(&instance).await, 400, "invalid_grant");
     expect_refusal(&form(&instance, TOKEN, &[("grant_type", GRANT), ("client_id", CLI)]).await, 400, "invalid_request");
+    let elsewhere = [("grant_type", GRANT), ("client_id", CLI), ("device_code", &device.device_code), ("resource", "https://api.example")];
+    expect_refusal(&form(&instance, TOKEN, &elsewhere).await, 400, "invalid_target");
     let twice = format!("grant_type={GRANT}&client_id={CLI}&device_code=a&device_code=b");
     expect_refusal(&raw_form(&instance, TOKEN, &twice).await, 400, "invalid_request");
     device.poll(&instance).await.expect(200);
