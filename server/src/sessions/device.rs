@@ -33,8 +33,15 @@ pub(super) fn open_device(key: &PersonKey, session: Uuid, sealed: &SealedDevice)
 /// A few words for a person: which browser on which system.
 pub fn describe(user_agent: Option<&str>) -> String {
     let Some(agent) = user_agent else { return "Unknown device".to_owned() };
-    let browsers =
-        [("Keystead-CLI/", "Keystead CLI"), ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
+    let browsers = [
+        ("Keystead-CLI/", "Keystead CLI"),
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ];
     let systems = [
         ("Android", "Android"),
         ("iPhone", "iPhone"),

@@ -136,13 +136,15 @@ impl Credentials {
         let mode = file.metadata().map_err(|error| unusable(&path, &error))?.mode();
         if mode & 0o077 != 0 {
             let what = format!("{} can be read by others on this machine (mode {:o}).", path.display(), mode & 0o777);
-            return Err(Failure::failed(what, format!("Run `chmod 600 {}`; if you do not know why it was open, sign in anew.", path.display())));
+            return Err(Failure::failed(
+                what,
+                format!("Run `chmod 600 {}`; if you do not know why it was open, sign in anew.", path.display()),
+            ));
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| unusable(&path, &error))?;
-        serde_json::from_str(&text).map_err(|_| {
-            Failure::failed(format!("{} is not a file of this program.", path.display()), "Remove it, and sign in again.")
-        })
+        serde_json::from_str(&text)
+            .map_err(|_| Failure::failed(format!("{} is not a file of this program.", path.display()), "Remove it, and sign in again."))
     }
 
     /// Waits for the right to change the file.

@@ -87,9 +87,10 @@ impl Pace {
 /// # Errors
 /// The server has no such sign-in, or refuses it.
 pub async fn begin(server: &Server, endpoints: &Endpoints) -> Result<Begun, Failure> {
-    let endpoint = endpoints.device_authorization_endpoint.as_deref().ok_or_else(|| {
-        Failure::failed(format!("{} does not sign in devices.", server.address), "Ask whoever runs it to update it.")
-    })?;
+    let endpoint = endpoints
+        .device_authorization_endpoint
+        .as_deref()
+        .ok_or_else(|| Failure::failed(format!("{} does not sign in devices.", server.address), "Ask whoever runs it to update it."))?;
     let answer = server.form(endpoint, &[("client_id", CLI_CLIENT)]).await.map_err(|error| server.silent(&error))?;
     if !answer.status.is_success() {
         return Err(Failure::failed(format!("{} refuses: {}", server.address, answer.said()), "Try again later."));

@@ -115,7 +115,10 @@ impl Server {
             ));
         }
         if !endpoints.all_on(address) {
-            return Err(Failure::failed(format!("The server at {address} sends tokens elsewhere."), "Do not sign in there; tell whoever runs it."));
+            return Err(Failure::failed(
+                format!("The server at {address} sends tokens elsewhere."),
+                "Do not sign in there; tell whoever runs it.",
+            ));
         }
         Ok(endpoints)
     }

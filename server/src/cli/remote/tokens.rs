@@ -41,9 +41,8 @@ impl Issued {
     /// There is nothing to go on with.
     pub fn into_tokens(self, server: &Server, before: Option<&Tokens>) -> Result<Tokens, Failure> {
         let refresh = self.refresh_token.or_else(|| before.map(|tokens| tokens.refresh.clone()));
-        let refresh = refresh.ok_or_else(|| {
-            Failure::failed(format!("{} gave no refresh token.", server.address), "Ask whoever runs it to update it.")
-        })?;
+        let refresh = refresh
+            .ok_or_else(|| Failure::failed(format!("{} gave no refresh token.", server.address), "Ask whoever runs it to update it."))?;
         let lasts = Duration::from_secs(self.expires_in.unwrap_or(0));
         Ok(Tokens { access: self.access_token, expires_at: Clock::system().now().plus(lasts), refresh })
     }

@@ -86,8 +86,7 @@ async fn try_with(server: &Server, tokens: &Tokens) -> Result<Option<Identity>, 
     if !answer.status.is_success() {
         return Err(Failure::failed(format!("{} refuses: {}", server.address, answer.said()), "Try again later."));
     }
-    let read: Identity = serde_json::from_value(answer.body).map_err(|_| {
-        Failure::failed(format!("{} does not say who you are.", server.address), "Ask whoever runs it to update it.")
-    })?;
+    let read: Identity = serde_json::from_value(answer.body)
+        .map_err(|_| Failure::failed(format!("{} does not say who you are.", server.address), "Ask whoever runs it to update it."))?;
     Ok(Some(Identity { server: server.address.as_str().to_owned(), ..read }))
 }

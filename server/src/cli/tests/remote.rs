@@ -51,8 +51,14 @@ fn polling_keeps_the_pace_that_the_server_asks_for() {
     let mut pace = Pace::new(None);
     assert_eq!((pace.first(), pace.after(Heard::Pending)), (seconds(5), seconds(5)));
     // Five seconds longer each time, and from then on (RFC 8628 section 3.5).
-    assert_eq!((pace.after(Heard::SlowDown), pace.after(Heard::SlowDown), pace.after(Heard::Pending)), (seconds(10), seconds(15), seconds(15)));
-    assert_eq!((pace.after(Heard::Busy(40)), pace.after(Heard::Busy(1)), pace.after(Heard::Pending)), (seconds(40), seconds(15), seconds(15)));
+    assert_eq!(
+        (pace.after(Heard::SlowDown), pace.after(Heard::SlowDown), pace.after(Heard::Pending)),
+        (seconds(10), seconds(15), seconds(15))
+    );
+    assert_eq!(
+        (pace.after(Heard::Busy(40)), pace.after(Heard::Busy(1)), pace.after(Heard::Pending)),
+        (seconds(40), seconds(15), seconds(15))
+    );
     let mut pace = Pace::new(Some(5));
     let silence: Vec<_> = (0..6).map(|_| pace.after(Heard::Silence).as_secs()).collect();
     assert_eq!((silence, pace.after(Heard::Pending)), (vec![10, 20, 40, 60, 60, 60], seconds(5)));
@@ -96,7 +102,12 @@ async fn refused(metadata: Value, begun: Value, words: &str) {
 async fn servers_that_are_none_are_told_apart() {
     refused(json!("hello"), json!({}), "There is no Keystead at").await;
     refused(json!({"issuer": "{base}"}), json!({}), "There is no Keystead at").await;
-    refused(json!({"issuer": "https://evil.example", "token_endpoint": "{base}/token"}), json!({}), "says that its address is https://evil.example").await;
+    refused(
+        json!({"issuer": "https://evil.example", "token_endpoint": "{base}/token"}),
+        json!({}),
+        "says that its address is https://evil.example",
+    )
+    .await;
     for member in ["token_endpoint", "device_authorization_endpoint", "revocation_endpoint"] {
         for elsewhere in ["https://evil.example/token", "http://127.0.0.1:1/token", "file:///etc/passwd", "{base}@evil.example/token"] {
             let mut metadata = good();

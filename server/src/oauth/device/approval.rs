@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::begin::associated;
 use super::codes::{self, Kind};
-use super::store::{self, Open, State};
 use super::count;
+use super::store::{self, Open, State};
 use crate::access;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};

@@ -19,11 +19,7 @@ use crate::http::visit::Visit;
 
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(begin::device_authorization))
-        .routes(routes!(lookup))
-        .routes(routes!(approve))
-        .routes(routes!(deny))
+    OpenApiRouter::new().routes(routes!(begin::device_authorization)).routes(routes!(lookup)).routes(routes!(approve)).routes(routes!(deny))
 }
 
 /// The code that a device shows.

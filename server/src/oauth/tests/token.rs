@@ -118,7 +118,10 @@ async fn discovery_says_what_works(store: Store) {
     let said = instance.get("/.well-known/oauth-authorization-server").await.expect(200);
     assert_eq!(said.body, instance.get("/.well-known/openid-configuration").await.expect(200).body);
     assert_eq!(said.str("/issuer"), "http://localhost:8080");
-    assert_eq!(said.body["grant_types_supported"], json!(["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]));
+    assert_eq!(
+        said.body["grant_types_supported"],
+        json!(["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
+    );
     assert_eq!(said.body["response_types_supported"], json!([]));
     let known = keystead::app::openapi();
     for (name, value) in said.body.as_object().unwrap() {

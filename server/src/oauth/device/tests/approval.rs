@@ -56,10 +56,12 @@ async fn codes_are_read_as_people_type_them(store: Store) {
     let code = Device::begun(&instance).await.user_code;
     let bare = code.replace('-', "");
     let spaced: String = bare.chars().flat_map(|letter| [letter, ' ']).collect();
-    for typed in [code.to_lowercase(), bare.clone(), spaced, format!(" {code}\n"), code.replace('-', "\u{2013}"), code.replace('-', " - ")] {
+    for typed in [code.to_lowercase(), bare.clone(), spaced, format!(" {code}\n"), code.replace('-', "\u{2013}"), code.replace('-', " - ")]
+    {
         ada.api.post(LOOKUP, json!({"userCode": typed})).await.expect(200);
     }
-    for typed in ["", "-", "WDJB", "AAAA-AAAA", "WDJB-MJH1", "WDJB_MJHT", "WDJB-MJHTX", "ＷＤＪＢ-ＭＪＨＴ", "WDJB-MJHT\0", "' OR 1=1 --"] {
+    for typed in ["", "-", "WDJB", "AAAA-AAAA", "WDJB-MJH1", "WDJB_MJHT", "WDJB-MJHTX", "ＷＤＪＢ-ＭＪＨＴ", "WDJB-MJHT\0", "' OR 1=1 --"]
+    {
         let refused = ada.api.post(LOOKUP, json!({"userCode": typed})).await.expect_problem(422, "validation_failed");
         assert_eq!(refused.field_errors(), ["userCode:invalid"], "{typed}");
     }

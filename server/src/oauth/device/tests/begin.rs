@@ -71,7 +71,8 @@ async fn one_address_has_so_many_open_at_most(store: Store) {
 }
 
 async fn beginning_is_limited_per_address(store: Store) {
-    let instance = Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__DEVICE_REQUEST", "2/1h").start().await;
+    let instance =
+        Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__DEVICE_REQUEST", "2/1h").start().await;
     let here = instance.at_address("203.0.113.7");
     Device::begun(&here).await;
     Device::begun(&here).await;

@@ -47,7 +47,8 @@ async fn tokens_go_on_by_refresh_and_end_by_revocation(store: Store) {
     let device = Device::begun(&instance).await;
     device.decided(&ada, APPROVE).await.expect(204);
     let first = device.poll(&instance).await.expect(200);
-    let refresh = |token: &str| [("grant_type", "refresh_token".to_owned()), ("client_id", CLI.to_owned()), ("refresh_token", token.to_owned())];
+    let refresh =
+        |token: &str| [("grant_type", "refresh_token".to_owned()), ("client_id", CLI.to_owned()), ("refresh_token", token.to_owned())];
     let owned = refresh(first.str("/refresh_token"));
     let pairs: Vec<_> = owned.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let second = form(&instance, TOKEN, &pairs).await.expect(200);

@@ -13,7 +13,8 @@ fn guess(number: usize) -> String {
 }
 
 async fn a_person_guesses_in_vain(store: Store) {
-    let instance = Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__DEVICE_CODE", "10/15m").start().await;
+    let instance =
+        Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__DEVICE_CODE", "10/15m").start().await;
     let eve = instance.signed_up("eve@example.com").await;
     let device = Device::begun(&instance).await;
     // From ever other addresses, on all three routes, many at once.
@@ -37,7 +38,8 @@ async fn a_person_guesses_in_vain(store: Store) {
 }
 
 async fn an_address_guesses_in_vain(store: Store) {
-    let instance = Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__DEVICE_CODE", "10/15m").start().await;
+    let instance =
+        Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__DEVICE_CODE", "10/15m").start().await;
     let mut left = 10;
     for name in ["eve", "mallory", "trudy"] {
         let api = instance.signed_up(&format!("{name}@example.com")).await.api.at_address("198.51.100.9");
