@@ -29,7 +29,7 @@ impl Found {
     pub(super) fn client(&self) -> &str {
         match self {
             Self::Access(verified) => &verified.client,
-            Self::Refresh { session, .. } => &session.client(),
+            Self::Refresh { session, .. } => session.client(),
         }
     }
 }
