@@ -9,6 +9,7 @@
 
 mod closed;
 mod docs;
+mod foreign;
 mod hostile;
 mod house;
 mod support;
