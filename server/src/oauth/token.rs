@@ -15,12 +15,12 @@ use uuid::Uuid;
 
 use super::client::{Client, Grant};
 use super::client_auth::{count, identify};
-use super::{device, id_token};
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::refresh::refresh;
 use super::registration::is_scope;
 use super::resource::{self, Audience};
+use super::{device, id_token};
 use crate::accounts::PersonView;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
@@ -96,9 +96,8 @@ pub(super) fn of_session(
     now: Timestamp,
 ) -> Result<TokenAnswer, Problem> {
     let tokens = app.sessions.client_tokens(session, person, wish, now)?;
-    let id_token = id_token::wanted(&tokens.scope)
-        .then(|| id_token::issue(&app.ground, session, &tokens.access_token, nonce, now))
-        .transpose()?;
+    let id_token =
+        id_token::wanted(&tokens.scope).then(|| id_token::issue(&app.ground, session, &tokens.access_token, nonce, now)).transpose()?;
     Ok(TokenAnswer {
         access_token: tokens.access_token,
         token_type: "Bearer",
@@ -200,5 +199,12 @@ fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now:
         scope: &scope,
     };
     let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
-    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope, refresh_token: None, id_token: None })
+    Ok(TokenAnswer {
+        access_token,
+        token_type: "Bearer",
+        expires_in: ends.since(now).as_secs(),
+        scope,
+        refresh_token: None,
+        id_token: None,
+    })
 }

@@ -135,7 +135,10 @@ async fn a_hint_outlives_its_time_and_its_key(store: Store) {
     assert!(!instance.get("/.well-known/jwks.json").await.expect(200).text.contains(&kid));
     let ground = &instance.running.app.ground;
     let hint = read_hint(ground, &id_token).await.unwrap().unwrap();
-    assert_eq!((hint.sub.to_string(), hint.aud, hint.sid.to_string()), (ada.id().to_owned(), client, said["sid"].as_str().unwrap().to_owned()));
+    assert_eq!(
+        (hint.sub.to_string(), hint.aud, hint.sid.to_string()),
+        (ada.id().to_owned(), client, said["sid"].as_str().unwrap().to_owned())
+    );
     let withdrawn = instance.rows("SELECT kid FROM signing_keys WHERE length(private_key) = 0", Vec::new()).await;
     assert!(withdrawn.iter().any(|row| row.get::<String>(0).unwrap() == kid), "the private half is forgotten");
 }
