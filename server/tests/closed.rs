@@ -20,6 +20,7 @@ const OPEN: &[&str] = &[
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /oauth2/authorize",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password/forgot",
@@ -29,8 +30,10 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/verify-email",
     "POST /api/v1/auth/verify-email/resend",
+    "POST /oauth2/authorize",
     "POST /oauth2/device_authorization",
     "POST /oauth2/introspect",
+    "POST /oauth2/par",
     "POST /oauth2/revoke",
     "POST /oauth2/token",
 ];

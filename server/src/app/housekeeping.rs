@@ -146,6 +146,7 @@ impl App {
                 codes::purge_expired(tx, old).await?;
                 idempotency::purge(tx, now).await?;
                 oauth::purge(tx, old).await?;
+                oauth::authorize::purge(tx, old).await?;
                 oauth::device::purge(tx, now).await?;
                 passwords::purge_failures(tx, uncounted).await
             })

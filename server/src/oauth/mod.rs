@@ -9,6 +9,7 @@
 
 mod admin;
 mod assertion;
+pub mod authorize;
 mod client;
 mod client_auth;
 mod client_body;
@@ -19,6 +20,7 @@ pub mod device;
 mod discovery;
 mod error;
 mod form;
+mod grantor;
 pub mod id_token;
 mod introspect;
 mod keys;
@@ -97,6 +99,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(token::token))
         .routes(routes!(introspect::introspect))
         .routes(routes!(revoke::revoke))
+        .merge(authorize::routes())
         .merge(device::routes())
         .merge(admin::routes())
 }

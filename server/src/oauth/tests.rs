@@ -4,6 +4,8 @@
 mod admin;
 #[path = "tests/assertion.rs"]
 mod assertion;
+#[path = "authorize/tests.rs"]
+mod authorize;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
 #[path = "device/tests.rs"]
