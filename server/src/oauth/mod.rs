@@ -19,6 +19,7 @@ pub mod device;
 mod discovery;
 mod error;
 mod form;
+pub mod id_token;
 mod introspect;
 mod keys;
 mod lookup;

@@ -8,6 +8,8 @@ mod assertion;
 mod client_auth;
 #[path = "device/tests.rs"]
 mod device;
+#[path = "tests/id_token.rs"]
+mod id_token;
 #[path = "tests/introspect.rs"]
 mod introspect;
 #[path = "tests/redirect.rs"]

@@ -3,6 +3,8 @@
 //! Issued tokens are counted, not recorded one by one: a service fetches one every few minutes, all of them are equal, and
 //! what matters for security (who may have them, with which scopes) is on record where it is decided.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
@@ -13,18 +15,20 @@ use uuid::Uuid;
 
 use super::client::{Client, Grant};
 use super::client_auth::{count, identify};
-use super::device;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::refresh::refresh;
 use super::resource::{self, Audience};
+use super::{device, id_token};
 use crate::access::is_scope;
+use crate::accounts::PersonView;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::visit::Visit;
-use crate::sessions::{ACCESS_TOKEN_TYPE, ClientTokens};
+use crate::sessions::store::Session;
+use crate::sessions::{ACCESS_TOKEN_TYPE, TokenWish};
 use crate::time::Timestamp;
 
 /// Where tokens are issued.
@@ -76,18 +80,32 @@ pub(super) struct TokenAnswer {
     /// Exchange it for the next token; each one works once.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    /// Who signed in, how and when: a JWT (OpenID Connect Core section 2), with the scope `openid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
 }
 
-impl From<ClientTokens> for TokenAnswer {
-    fn from(tokens: ClientTokens) -> Self {
-        Self {
-            access_token: tokens.access_token,
-            token_type: "Bearer",
-            expires_in: tokens.expires_in,
-            scope: tokens.scope,
-            refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
-        }
-    }
+/// What a client gets of `session` that a person opened for it: tokens within `wish`, and an ID token if the scope `openid`
+/// is among what it gets. `nonce` is that of the authorization request; a refresh has none (OpenID Connect Core section 12.2).
+pub(super) fn of_session(
+    app: &App,
+    session: &Session,
+    person: &Arc<PersonView>,
+    wish: TokenWish<'_>,
+    nonce: Option<&str>,
+    now: Timestamp,
+) -> Result<TokenAnswer, Problem> {
+    let tokens = app.sessions.client_tokens(session, person, wish, now)?;
+    let id_token =
+        id_token::wanted(&tokens.scope).then(|| id_token::issue(&app.ground, session, &tokens.access_token, nonce, now)).transpose()?;
+    Ok(TokenAnswer {
+        access_token: tokens.access_token,
+        token_type: "Bearer",
+        expires_in: tokens.expires_in,
+        scope: tokens.scope,
+        refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
+        id_token,
+    })
 }
 
 /// The claims of a token that speaks for a client itself (RFC 9068 section 2.2): nobody is signed in, so there is neither
@@ -132,7 +150,7 @@ pub(super) async fn token(
         return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for this grant type.").into());
     }
     let answer = match grant {
-        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?.into(),
+        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?,
         Grant::RefreshToken => refresh(&app, &client, &origin, &form).await?,
         _ => client_credentials(&app, &client, &visit, &form)?,
     };
@@ -181,5 +199,12 @@ fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now:
         scope: &scope,
     };
     let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
-    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope, refresh_token: None })
+    Ok(TokenAnswer {
+        access_token,
+        token_type: "Bearer",
+        expires_in: ends.since(now).as_secs(),
+        scope,
+        refresh_token: None,
+        id_token: None,
+    })
 }

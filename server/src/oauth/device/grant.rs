@@ -24,9 +24,10 @@ use crate::oauth::client::{Client, Grant};
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
 use crate::oauth::resource;
+use crate::oauth::token::{TokenAnswer, of_session};
 use crate::secret::{PersonKey, SealError};
 use crate::sessions::store::Session;
-use crate::sessions::{self, Authorization, ClientTokens, NewSession, TokenWish};
+use crate::sessions::{self, Authorization, NewSession, TokenWish};
 use crate::time::Timestamp;
 
 /// What a device that polls too fast waits longer from then on (RFC 8628 section 3.5).
@@ -56,7 +57,7 @@ pub(in crate::oauth) async fn redeem(
     visit: &Visit,
     origin: &Origin,
     form: &Form,
-) -> Result<ClientTokens, Refusal> {
+) -> Result<TokenAnswer, Refusal> {
     let request = match known(app, client, form).await {
         Ok(request) => request,
         Err(refusal) => {
@@ -97,7 +98,7 @@ async fn begin_session(
     resources: Vec<String>,
     origin: &Origin,
     now: Timestamp,
-) -> Result<ClientTokens, Refusal> {
+) -> Result<TokenAnswer, Refusal> {
     let approver = approver(app, request, now).await?;
     let authorization = Authorization {
         client: client.id.clone(),
@@ -116,7 +117,7 @@ async fn begin_session(
     }
     count("signed_in");
     let wish = TokenWish { refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
-    Ok(app.sessions.client_tokens(new.session(), &approver.view, wish, now)?)
+    Ok(of_session(app, new.session(), &approver.view, wish, None, now)?)
 }
 
 /// Whoever let the device in: still signed in there, and still somebody who may sign in.
