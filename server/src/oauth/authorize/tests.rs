@@ -146,3 +146,9 @@ async fn exchange_with(api: &Client, client: &Registered, code: &str, changes: &
 async fn refresh(api: &Client, client: &Registered, token: &str) -> Answer {
     form(&client.basic(api), TOKEN, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
 }
+
+/// The act is on record.
+async fn expect_event(instance: &Instance, action: &str) {
+    let events = instance.events().await;
+    assert!(events.iter().any(|event| event.action == action), "no {action} among {:?}", events.iter().map(|event| &event.action).collect::<Vec<_>>());
+}
