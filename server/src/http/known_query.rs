@@ -14,6 +14,10 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::error::{Code, Problem};
 
+/// Where browsers bring what applications ask: what is not known there is passed over (RFC 6749 section 3.1), so that an
+/// application can ask for more than this version knows.
+const PASSED_OVER: &[&str] = &["/oauth2/authorize"];
+
 /// For `Router::route_layer` over the documented routes.
 #[derive(Clone)]
 pub struct KnownQuery(Arc<HashMap<(&'static str, String), HashSet<String>>>);
@@ -36,8 +40,7 @@ impl KnownQuery {
     fn refuse(&self, request: &Request) -> Option<Problem> {
         let query = request.uri().query().filter(|query| !query.is_empty())?;
         let path = request.extensions().get::<MatchedPath>()?;
-        // An authorization server passes over what it does not know (RFC 6749 section 3.1), so that clients can ask for more.
-        if path.as_str().starts_with("/oauth2/") {
+        if PASSED_OVER.contains(&path.as_str()) {
             return None;
         }
         let method = match request.method().as_str() {

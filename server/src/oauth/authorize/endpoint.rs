@@ -164,4 +164,3 @@ fn cannot_send_back(parts: &Parts, error: OAuthError) -> Response {
     response.headers_mut().remove(header::WWW_AUTHENTICATE);
     response
 }
-

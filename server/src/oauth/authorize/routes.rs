@@ -105,11 +105,7 @@ async fn deny(
 /// Applications that I let in, newest first
 #[utoipa::path(get, path = "/api/v1/account/applications", tag = "account", operation_id = "listApplications", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = List<Application>), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn applications(
-    State(app): State<App>,
-    caller: Caller,
-    Query(query): Query<PageQuery>,
-) -> Result<Json<List<Application>>, Problem> {
+async fn applications(State(app): State<App>, caller: Caller, Query(query): Query<PageQuery>) -> Result<Json<List<Application>>, Problem> {
     let page = query.check(&app.ground.roots, consents::LIST)?;
     consents::list(&app, &caller, page).await.map(Json)
 }

@@ -150,5 +150,9 @@ async fn refresh(api: &Client, client: &Registered, token: &str) -> Answer {
 /// The act is on record.
 async fn expect_event(instance: &Instance, action: &str) {
     let events = instance.events().await;
-    assert!(events.iter().any(|event| event.action == action), "no {action} among {:?}", events.iter().map(|event| &event.action).collect::<Vec<_>>());
+    assert!(
+        events.iter().any(|event| event.action == action),
+        "no {action} among {:?}",
+        events.iter().map(|event| &event.action).collect::<Vec<_>>()
+    );
 }

@@ -120,9 +120,9 @@ async fn discovery_says_what_works(store: Store) {
     assert_eq!(said.str("/issuer"), "http://localhost:8080");
     assert_eq!(
         said.body["grant_types_supported"],
-        json!(["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
+        json!(["authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
     );
-    assert_eq!(said.body["response_types_supported"], json!([]));
+    assert_eq!(said.body["response_types_supported"], json!(["code"]));
     let known = keystead::app::openapi();
     for (name, value) in said.body.as_object().unwrap() {
         let Some(address) = value.as_str().filter(|_| name.ends_with("_endpoint") || name == "jwks_uri") else { continue };

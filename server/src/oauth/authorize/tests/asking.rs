@@ -6,7 +6,9 @@ use http::Method;
 use serde_json::json;
 use url::Url;
 
-use super::{APPROVE, BACK, DENY, ISSUER, LOOKUP, agreed, changed, expect_event, link, location, open, parameter, parameters, shop, shop_with};
+use super::{
+    APPROVE, BACK, DENY, ISSUER, LOOKUP, agreed, changed, expect_event, link, location, open, parameter, parameters, shop, shop_with,
+};
 use super::{told, waiting};
 use crate::support::{Instance, PASSWORD, Store, both_stores};
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::{admin, expect_refusal, form, service};
 use super::{APPLICATIONS, APPROVE, BACK, TOKEN, VERIFIER};
-use super::{changed, challenge, code, exchange, exchange_with, expect_event, link, open, parameters, refresh, shop, shop_with, waiting};
+use super::{challenge, changed, code, exchange, exchange_with, expect_event, link, open, parameters, refresh, shop, shop_with, waiting};
 use crate::support::{Instance, Store, both_stores};
 
 /// Section 4.5: a code that comes again was seen by somebody else; what it gave first is void.

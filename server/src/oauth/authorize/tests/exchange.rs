@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::{claims, expect_refusal};
-use super::{APPROVE, BACK, agreed, changed, code, exchange, exchange_with, open, parameter, parameters, refresh, shop, shop_with, waiting};
+use super::{
+    APPROVE, BACK, agreed, changed, code, exchange, exchange_with, open, parameter, parameters, refresh, shop, shop_with, waiting,
+};
 use crate::support::{Instance, Store, both_stores};
 
 async fn a_code_becomes_a_session(store: Store) {
