@@ -112,8 +112,8 @@ impl App {
             ground::Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
-        let sessions = Sessions::new(ground.clone(), people.clone());
         let oauth = OAuth::new(ground.clone());
+        let sessions = Sessions::new(ground.clone(), people.clone(), Arc::new(oauth.clone()));
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
         let flags = Flags::new(ground.clone());
         let parts = Parts { ground, people, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
