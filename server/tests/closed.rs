@@ -20,6 +20,7 @@ const OPEN: &[&str] = &[
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /oauth2/logout",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password/forgot",
@@ -31,6 +32,7 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/verify-email/resend",
     "POST /oauth2/device_authorization",
     "POST /oauth2/introspect",
+    "POST /oauth2/logout",
     "POST /oauth2/revoke",
     "POST /oauth2/token",
 ];

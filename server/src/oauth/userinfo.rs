@@ -124,7 +124,7 @@ async fn look_up(app: &App, visit: &Visit, token: Option<&str>) -> Result<UserIn
     let token = admit(app, visit, token).await?;
     let Subject::Person { user, .. } = token.subject else {
         let detail = "This access token speaks for a client, not for a person.";
-        return Err(challenged(Problem::new(Code::InsufficientScope).detail(detail), "insufficient_scope"));
+        return Err(challenged(Problem::new(Code::Forbidden).detail(detail), "insufficient_scope"));
     };
     if !holds(&token, OPENID) {
         let detail = "This needs the scope `openid`, which the access token does not have.";

@@ -15,7 +15,7 @@ pub fn is_public(ip: IpAddr) -> bool {
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let special = match ip.octets() {
         // This network; carrier-grade NAT; protocol assignments; 6to4 relays; benchmarks; multicast and what is reserved.
-        [0, ..] | [192, 0, 0, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [224.., ..] => true,
+        [0, ..] | [192, 0, 0, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [224..=255, ..] => true,
         [100, second, ..] => second & 0xc0 == 64,
         _ => false,
     };
