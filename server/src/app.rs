@@ -26,10 +26,11 @@ use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router a
 use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::roles::{self, Roles};
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
-use crate::{access, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub ground: Ground,
     /// People in memory.
     pub people: People,
+    /// What roles grant, in memory.
+    pub roles: Roles,
     /// Tokens, revocation, activity.
     pub sessions: Sessions,
     /// Clients and their tokens.
@@ -102,7 +105,7 @@ impl App {
             Subject::Person { .. } if !held && !caller.own => Ok(false),
             Subject::Person { user, .. } => {
                 let person = self.people.view(user).await?;
-                Ok(person.is_some_and(|person| access::grants(&person.roles, scope)))
+                Ok(person.is_some_and(|person| self.roles.grants(&person.roles, scope)))
             }
         }
     }
@@ -125,6 +128,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(oauth::routes())
         .merge(audit::routes())
         .merge(flags::routes())
+        .merge(roles::routes())
 }
 
 /// Every slice's jobs.
@@ -148,13 +152,20 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
     ]
 }
 
 /// Fan-out topics of the whole house: what one instance tells the others.
-const TOPICS: &[&str] =
-    &[sessions::SESSION_ENDED, accounts::PERSON_CHANGED, flags::FLAGS_CHANGED, oauth::CLIENT_CHANGED, oauth::TOKEN_REVOKED];
+const TOPICS: &[&str] = &[
+    sessions::SESSION_ENDED,
+    accounts::PERSON_CHANGED,
+    flags::FLAGS_CHANGED,
+    roles::ROLES_CHANGED,
+    oauth::CLIENT_CHANGED,
+    oauth::TOKEN_REVOKED,
+];
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {

@@ -24,6 +24,7 @@ pub mod mail;
 pub mod oauth;
 pub mod passwords;
 pub mod privacy;
+pub mod roles;
 pub mod secret;
 pub mod sessions;
 pub mod shared;

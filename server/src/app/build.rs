@@ -18,6 +18,7 @@ use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::roles::Roles;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
 use crate::sessions::Sessions;
 use crate::shared::Shared;
@@ -112,11 +113,13 @@ impl App {
             ground::Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
+        let roles = Roles::new(ground.clone());
+        roles.reload().await.map_err(StartError::Database)?;
         let oauth = OAuth::new(ground.clone());
-        let sessions = Sessions::new(ground.clone(), people.clone(), Arc::new(oauth.clone()));
+        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), Arc::new(oauth.clone()));
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
         let flags = Flags::new(ground.clone());
-        let parts = Parts { ground, people, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
+        let parts = Parts { ground, people, roles, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
         Ok(Self(Arc::new(parts)))
     }
 

@@ -12,6 +12,7 @@ use crate::audit::Actor;
 use crate::error::Problem;
 use crate::flags::FLAGS_CHANGED;
 use crate::oauth::{CLIENT_CHANGED, TOKEN_REVOKED};
+use crate::roles::ROLES_CHANGED;
 use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
@@ -42,6 +43,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.people.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.flags.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.roles.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.oauth.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -107,6 +110,11 @@ async fn follow(app: &App, stop: CancellationToken) {
             Ok(message) if message.topic == FLAGS_CHANGED => {
                 if let Err(error) = app.flags.reload().await {
                     tracing::debug!(%error, "the flags could not be read again; the next poll does");
+                }
+            }
+            Ok(message) if message.topic == ROLES_CHANGED => {
+                if let Err(error) = app.roles.reload().await {
+                    tracing::debug!(%error, "the roles could not be read again; the next poll does");
                 }
             }
             Ok(message) if message.topic == CLIENT_CHANGED => app.oauth.clients.receive(&message.payload),

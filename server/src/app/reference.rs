@@ -33,6 +33,7 @@ by two tabs say, gets the same successor.
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
         (name = "keys", description = "The public keys that verify access tokens"),
         (name = "oauth", description = "Tokens for clients, as the RFCs write it: forms in, `snake_case` out"),
+        (name = "roles", description = "Which scopes the roles of people grant"),
         (name = "clients", description = "OAuth clients of the installation"),
         (name = "operations", description = "Health"),
         (name = "administration", description = "Accounts and the record, for those who run the installation"),

@@ -91,6 +91,10 @@ actions! {
     FLAG_CHANGED = "flag.changed";
     /// A feature flag was deleted.
     FLAG_DELETED = "flag.deleted";
+    /// A role was made or changed.
+    ROLE_CHANGED = "role.changed";
+    /// A role was deleted.
+    ROLE_DELETED = "role.deleted";
     /// An OAuth client was registered.
     CLIENT_CREATED = "client.created";
     /// A client's registration was changed, or it was disabled or enabled.

@@ -45,6 +45,14 @@ impl Subject {
             Self::Service(client) => client,
         }
     }
+
+    /// The person, if it speaks for one.
+    pub const fn person(self) -> Option<Uuid> {
+        match self {
+            Self::Person { user, .. } => Some(user),
+            Self::Service(_) => None,
+        }
+    }
 }
 
 /// A verified access token: for whom, with which rights, until when.

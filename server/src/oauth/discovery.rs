@@ -69,7 +69,7 @@ impl Metadata {
             device_authorization_endpoint: at(super::device::PATH),
             userinfo_endpoint: at(super::userinfo::PATH),
             end_session_endpoint: at(super::logout::PATH),
-            scopes_supported: scopes::STANDARD.iter().chain(SCOPES).copied().collect(),
+            scopes_supported: scopes::SUPPORTED.iter().chain(SCOPES).copied().collect(),
             claims_supported: CLAIMS,
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["EdDSA"],

@@ -18,7 +18,6 @@ use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::lookup::{Found, find};
 use super::resource::Audience;
-use crate::access;
 use crate::access::scope::TokensIntrospect;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
@@ -139,6 +138,7 @@ async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, P
 
 /// What the token may be used for at this moment, as [`App::grants`] decides it; `None` when its holder is gone.
 async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Problem> {
+    let roles = app.roles.snapshot();
     let held = || verified.scopes.iter().map(String::as_str);
     let kept: Vec<&str> = match verified.subject {
         Subject::Service(_) => {
@@ -148,8 +148,8 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
         Subject::Person { user, .. } => {
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
             match verified.own {
-                true => access::scopes_of(&person.roles),
-                false => held().filter(|scope| !access::SCOPES.contains(scope) || access::grants(&person.roles, scope)).collect(),
+                true => return Ok(Some(app.roles.scope_claim(&person.roles))),
+                false => held().filter(|scope| !roles.governs(scope) || roles.grants(&person.roles, scope)).collect(),
             }
         }
     };

@@ -8,13 +8,13 @@ use super::client::{AuthMethod, Grant, RelyingParty};
 use super::client_keys::{ClientKey, read_set};
 use super::redirect;
 use super::resource;
-use super::scopes::is_standard;
+use super::scopes::is_about_a_person;
+use crate::access::is_scope;
 use crate::accounts::check_name;
 use crate::error::FieldError;
 
 const ADDRESSES_MAX: usize = 20;
 const SCOPES_MAX: usize = 100;
-const SCOPE_MAX: usize = 64;
 
 /// What is asked for: every member of a registration that can be chosen.
 #[derive(Clone, Debug)]
@@ -58,11 +58,6 @@ pub struct Registration {
     pub first_party: bool,
     /// What else.
     pub party: RelyingParty,
-}
-
-/// A scope as RFC 6749 section 3.3 writes one.
-pub fn is_scope(word: &str) -> bool {
-    (1..=SCOPE_MAX).contains(&word.len()) && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// Checks everything at once, so that every fault is told at once.
@@ -162,7 +157,7 @@ fn check_scopes(wanted: &Wanted, faults: &mut Vec<FieldError>) {
         faults.push(fault("scopes", "duplicate", "Name each scope once."));
     }
     let by_person = [Grant::AuthorizationCode, Grant::DeviceCode].iter().any(|grant| wanted.grants.contains(grant));
-    if !by_person && scopes.iter().any(|scope| is_standard(scope)) {
+    if !by_person && scopes.iter().any(|scope| is_about_a_person(scope)) {
         let message = "openid, profile, email and offline_access are about people; only a client that signs people in has them.";
         faults.push(fault("scopes", "not_allowed", message));
     }

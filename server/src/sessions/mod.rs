@@ -47,6 +47,7 @@ use crate::accounts::{self, People};
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
 use crate::http::guard::Verified;
+use crate::roles::Roles;
 use crate::time::Timestamp;
 
 /// Verified tokens that are kept: about 300 bytes each.
@@ -57,6 +58,7 @@ const VERIFIED_TOKENS_MAX: u64 = 100_000;
 pub struct Sessions {
     ground: Ground,
     people: People,
+    roles: Roles,
     verified: Cache<[u8; 32], Arc<Verified>>,
     revocations: Revocations,
     activity: Activity,
@@ -65,12 +67,12 @@ pub struct Sessions {
 
 impl Sessions {
     /// Nothing verified yet; [`Sessions::run`] loads what was revoked. `listener` is told of every session that is ended.
-    pub fn new(ground: Ground, people: People, listener: Arc<dyn SessionsEnded>) -> Self {
+    pub fn new(ground: Ground, people: People, roles: Roles, listener: Arc<dyn SessionsEnded>) -> Self {
         let ttl = ground.settings.tokens.access_ttl + Duration::from_secs(60);
         let verified = Cache::builder().max_capacity(VERIFIED_TOKENS_MAX).time_to_live(ttl).build();
         let revocations = Revocations::of_sessions(ground.clone());
         let activity = Activity::new(ground.clone());
-        Self { ground, people, verified, revocations, activity, listener }
+        Self { ground, people, roles, verified, revocations, activity, listener }
     }
 
     /// What was ended lately.

@@ -23,7 +23,7 @@ pub struct Import {
     ground: Ground,
     actor: Actor,
     origin: Option<Origin>,
-    grantable: Vec<&'static str>,
+    grantable: Vec<String>,
     /// Nothing is written; who would be is kept, so that a repeated address is seen.
     dry: Option<HashSet<Index>>,
     lines: Lines,
@@ -33,7 +33,7 @@ pub struct Import {
 
 impl Import {
     /// Nothing read yet. `grantable` are the roles that `actor` may give away; with `dry_run` nothing is written.
-    pub fn new(ground: Ground, actor: Actor, origin: Option<Origin>, grantable: Vec<&'static str>, dry_run: bool) -> Self {
+    pub fn new(ground: Ground, actor: Actor, origin: Option<Origin>, grantable: Vec<String>, dry_run: bool) -> Self {
         let dry = dry_run.then(HashSet::new);
         Self { ground, actor, origin, grantable, dry, lines: Lines::default(), waiting: Vec::new(), report: Report::default() }
     }
