@@ -19,9 +19,8 @@ use crate::http::extract::Json;
 const PROOFS: &[AuthMethod] = &[AuthMethod::SecretBasic, AuthMethod::SecretPost, AuthMethod::PrivateKeyJwt];
 
 /// What is told about a person and their sign-in.
-const CLAIMS: &[&str] = &[
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "sid", "nonce", "at_hash", "name", "updated_at", "email", "email_verified",
-];
+const CLAIMS: &[&str] =
+    &["iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "sid", "nonce", "at_hash", "name", "updated_at", "email", "email_verified"];
 
 /// The metadata of this server (RFC 8414 section 2).
 #[derive(Serialize, ToSchema)]

@@ -160,4 +160,3 @@ async fn end(app: &App, hint: &Hint, origin: &Origin, now: Timestamp) -> Result<
 fn refused(wrong: Wrong) -> Response {
     (StatusCode::BAD_REQUEST, Page::refused(wrong.sentence())).into_response()
 }
-

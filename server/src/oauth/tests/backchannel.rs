@@ -235,7 +235,9 @@ async fn addresses_inside_are_not_called(store: Store) {
     eventually("the jobs to be refused", async || (queued(&guarded, "dead").await == inside).then_some(())).await;
     // A name may lead elsewhere tomorrow, so it is tried again.
     let sql = "SELECT last_error FROM jobs WHERE kind = 'oauth.backchannel_logout' AND state = 'queued' AND attempts >= 1 AND lease_owner IS NULL";
-    let error = eventually("the name to be refused", async || guarded.rows(sql, args![]).await.first().map(|row| row.get::<String>(0).unwrap())).await;
+    let error =
+        eventually("the name to be refused", async || guarded.rows(sql, args![]).await.first().map(|row| row.get::<String>(0).unwrap()))
+            .await;
     assert!(error.contains("no address on the Internet"), "{error} ({by_name})");
     assert_eq!(receiver.got(), Vec::<String>::new());
 }
@@ -250,14 +252,48 @@ both_stores!(
 
 #[test]
 fn what_is_on_the_internet() {
-    for outside in ["1.1.1.1", "93.184.216.34", "100.63.0.1", "100.128.0.1", "172.32.0.1", "192.0.1.1", "198.20.0.1", "2606:4700::1111", "2a00::1"] {
+    for outside in
+        ["1.1.1.1", "93.184.216.34", "100.63.0.1", "100.128.0.1", "172.32.0.1", "192.0.1.1", "198.20.0.1", "2606:4700::1111", "2a00::1"]
+    {
         assert!(is_public(outside.parse::<IpAddr>().unwrap()), "{outside}");
     }
     for inside in [
-        "0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1",
-        "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
-        "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::7f00:1",
-        "64:ff9b::7f00:1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "fc00::1", "fd00::1", "fe80::1", "fec0::1",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.1.2.3",
+        "100.64.0.1",
+        "100.127.255.255",
+        "127.0.0.1",
+        "127.9.9.9",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.1",
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::7f00:1",
+        "64:ff9b::7f00:1",
+        "100::1",
+        "2001::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "3fff::1",
+        "fc00::1",
+        "fd00::1",
+        "fe80::1",
+        "fec0::1",
         "ff02::1",
     ] {
         assert!(!is_public(inside.parse::<IpAddr>().unwrap()), "{inside}");

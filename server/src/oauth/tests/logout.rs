@@ -27,7 +27,8 @@ async fn shop(instance: &Instance) -> String {
 /// Tokens of the client for a session that was opened from the browser session of `person`, as the code grant opens them.
 async fn opened_from(instance: &Instance, client: &str, person: &SignedIn) -> Answer {
     let tokens = let_in(instance, client, person).await;
-    let (sid, parent): (Uuid, Uuid) = (claims(tokens.str("/access_token"))["sid"].as_str().unwrap().parse().unwrap(), person.session_id().parse().unwrap());
+    let (sid, parent): (Uuid, Uuid) =
+        (claims(tokens.str("/access_token"))["sid"].as_str().unwrap().parse().unwrap(), person.session_id().parse().unwrap());
     assert_eq!(instance.change("UPDATE sessions SET parent_id = $1 WHERE id = $2", args![parent, sid]).await, 1);
     tokens
 }
@@ -58,15 +59,21 @@ async fn a_hint_ends_the_browser_and_what_was_opened_from_it(store: Store) {
     let (mine, other) = (opened_from(&instance, &client, &browser).await, opened_from(&instance, &client, &elsewhere).await);
     // Long after the ID token has expired.
     instance.advance(Duration::from_secs(24 * 60 * 60));
-    let back = browser.api.post("/api/v1/auth/login", json!({"email": "ada@example.com", "password": crate::support::PASSWORD, "transport": "body"})).await;
+    let back = browser
+        .api
+        .post("/api/v1/auth/login", json!({"email": "ada@example.com", "password": crate::support::PASSWORD, "transport": "body"}))
+        .await;
     let unrelated = SignedIn::from(&instance, &back.expect(200));
-    let answer = instance.get(&asked(&[("id_token_hint", mine.str("/id_token")), ("post_logout_redirect_uri", BACK), ("state", "a b&c")])).await;
+    let answer =
+        instance.get(&asked(&[("id_token_hint", mine.str("/id_token")), ("post_logout_redirect_uri", BACK), ("state", "a b&c")])).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("https://shop.example.com/signed-out?state=a+b%26c")));
     let over = "SELECT count(*) FROM sessions WHERE ended_at IS NOT NULL AND end_reason = 'logout'";
     assert_eq!(instance.count(over, args![]).await, 2, "the browser's session and the one that was opened from it");
     unrelated.api.get("/api/v1/auth/me").await.expect(200);
     let token = other.str("/refresh_token");
-    form(&instance, "/oauth2/token", &[("grant_type", "refresh_token"), ("client_id", &client), ("refresh_token", token)]).await.expect(200);
+    form(&instance, "/oauth2/token", &[("grant_type", "refresh_token"), ("client_id", &client), ("refresh_token", token)])
+        .await
+        .expect(200);
     let token = mine.str("/refresh_token");
     let gone = form(&instance, "/oauth2/token", &[("grant_type", "refresh_token"), ("client_id", &client), ("refresh_token", token)]).await;
     super::expect_refusal(&gone, 400, "invalid_grant");
@@ -120,7 +127,8 @@ async fn without_proof_the_person_is_asked(store: Store) {
     browser.api.get("/api/v1/auth/me").await.expect(200);
     instance.with_token(access).get("/oauth2/userinfo").await.expect(200);
     // What the page does when the person agrees.
-    let (session, script) = (browser.api.get("/api/v1/auth/session").await.expect(200), instance.get("/oauth2/logout.js").await.expect(200));
+    let (session, script) =
+        (browser.api.get("/api/v1/auth/session").await.expect(200), instance.get("/oauth2/logout.js").await.expect(200));
     assert!(script.text.contains("x-csrf-token") && session.body["authenticated"] == true);
     let page = browser.api.with("authorization", "none").with("x-csrf-token", session.str("/csrfToken"));
     page.send(http::Method::POST, "/api/v1/auth/logout", None).await.expect(204);

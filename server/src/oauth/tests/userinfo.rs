@@ -35,7 +35,8 @@ async fn claims_follow_the_scopes(store: Store) {
     assert_eq!(said.body["sub"], claims(tokens.str("/id_token"))["sub"], "OpenID Connect Core section 5.3.2");
 
     let narrowed = |scope: &'static str, token: String| {
-        let parameters = [("grant_type", "refresh_token"), ("client_id", client.as_str()), ("refresh_token", token.as_str()), ("scope", scope)];
+        let parameters =
+            [("grant_type", "refresh_token"), ("client_id", client.as_str()), ("refresh_token", token.as_str()), ("scope", scope)];
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let instance = &instance;
         async move { raw_form(instance, "/oauth2/token", &body).await.expect(200) }
