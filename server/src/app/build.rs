@@ -115,8 +115,8 @@ impl App {
         let people = People::new(ground.clone());
         let roles = Roles::new(ground.clone());
         roles.reload().await.map_err(StartError::Database)?;
-        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone());
         let oauth = OAuth::new(ground.clone());
+        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), Arc::new(oauth.clone()));
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
         let flags = Flags::new(ground.clone());
         let parts = Parts { ground, people, roles, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };

@@ -20,7 +20,6 @@ use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::guard::{Subject, Verified};
 use crate::http::visit::Visit;
-use crate::secret::SealError;
 use crate::sessions::EndReason;
 use crate::time::Timestamp;
 
@@ -54,28 +53,9 @@ pub(super) async fn revoke(
 
 /// Ends the session of a token. A public client is whoever holds the token, and that is the person.
 async fn end(app: &App, client: &Client, session: Uuid, user: Uuid, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
-    let key = match app.ground.keyring.get(user).await {
-        Ok(key) => key,
-        // Being erased at this moment, which ends the session as well.
-        Err(SealError::Erased) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let reason = EndReason::RevokedByClient;
-    let event = audit::Event::new(&app.ground, audit::SESSION_ENDED, now)
-        .actor(client.uuid().filter(|_| client.method != AuthMethod::None).map_or(Actor::User(user), Actor::Client))
-        .target(Target::session(session))
-        .detail("reason", reason.as_str())
-        .origin(&app.ground, Some(&key), origin);
-    let sessions = app.sessions.clone();
-    app.ground
-        .db
-        .write(async move |tx| {
-            if sessions.end_one(tx, session, user, reason, now).await? {
-                audit::record(tx, &event).await?;
-            }
-            Ok::<_, Problem>(())
-        })
-        .await
+    let actor = client.uuid().filter(|_| client.method != AuthMethod::None).map_or(Actor::User(user), Actor::Client);
+    app.sessions.end_on_record(session, user, EndReason::RevokedByClient, actor, origin, now).await?;
+    Ok(())
 }
 
 /// Has every instance refuse one token of a client.

@@ -6,6 +6,8 @@ mod admin;
 mod assertion;
 #[path = "authorize/tests.rs"]
 mod authorize;
+#[path = "tests/backchannel.rs"]
+mod backchannel;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
 #[path = "device/tests.rs"]
@@ -14,6 +16,8 @@ mod device;
 mod id_token;
 #[path = "tests/introspect.rs"]
 mod introspect;
+#[path = "tests/logout.rs"]
+mod logout;
 #[path = "tests/redirect.rs"]
 mod redirect;
 #[path = "tests/revoke.rs"]
@@ -22,6 +26,8 @@ mod revoke;
 mod services;
 #[path = "tests/token.rs"]
 mod token;
+#[path = "tests/userinfo.rs"]
+mod userinfo;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
