@@ -148,6 +148,7 @@ fn slices() -> OpenApiRouter<App> {
 pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     let mut all = passwords::handlers(app);
     all.extend(mail::handlers(app.mailer.clone()));
+    all.extend(oauth::handlers(app));
     all
 }
 
@@ -197,7 +198,8 @@ fn router(app: &App, health: health::Health) -> Router {
         .merge(docs::router(reference::to_json(&document)))
         .merge(public_health::routes(app, health))
         .merge(landing::router(app.mailer.mailbox().is_some()))
-        .merge(oauth::device::page());
+        .merge(oauth::device::page())
+        .merge(oauth::logout_files());
     if let Some(mailbox) = app.mailer.mailbox() {
         router = router.merge(mail::routes().with_state(mailbox));
     }

@@ -33,6 +33,7 @@ const OPEN: &[&str] = &[
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /oauth2/logout",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password/forgot",
@@ -44,6 +45,7 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/verify-email/resend",
     "POST /oauth2/device_authorization",
     "POST /oauth2/introspect",
+    "POST /oauth2/logout",
     "POST /oauth2/revoke",
     "POST /oauth2/token",
 ];
@@ -116,6 +118,7 @@ const BESIDE_THE_DOCUMENT: &[&str] = &[
     "http/ops.rs",
     "mail/routes.rs",
     "oauth/device/page.rs",
+    "oauth/logout/page.rs",
 ];
 
 #[test]

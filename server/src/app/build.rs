@@ -116,9 +116,9 @@ impl App {
         let people = People::new(ground.clone());
         let roles = Roles::new(ground.clone());
         roles.reload().await.map_err(StartError::Database)?;
-        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone());
-        let tokens = Tokens::new(ground.clone());
         let oauth = OAuth::new(ground.clone());
+        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), Arc::new(oauth.clone()));
+        let tokens = Tokens::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens));
         let flags = Flags::new(ground.clone());
         let parts = Parts { ground, people, roles, sessions, tokens, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };

@@ -175,7 +175,15 @@ pub fn bearer(parts: &Parts) -> Option<&str> {
 /// The verified token of a request, whose holder's limit is taken.
 async fn admitted(parts: &mut Parts, app: &App) -> Result<Arc<Verified>, Problem> {
     let visit = Visit::from_request_parts(parts, app).await?;
-    let verified = match bearer(parts) {
+    admit(app, &visit, bearer(parts)).await
+}
+
+/// The same for a token that came in another way.
+///
+/// # Errors
+/// `unauthenticated` and the like for a token that is not good; `rate_limited`.
+pub async fn admit(app: &App, visit: &Visit, token: Option<&str>) -> Result<Arc<Verified>, Problem> {
+    let verified = match token {
         Some(token) => app.authenticate(token, visit.now()).await,
         None => Err(Problem::new(Code::Unauthenticated)),
     };
@@ -184,12 +192,12 @@ async fn admitted(parts: &mut Parts, app: &App) -> Result<Arc<Verified>, Problem
             if let Some(user) = verified.subject.person() {
                 visit.set_user(user);
             }
-            take(app, &visit, Policy::SignedIn, verified.subject.id().as_bytes()).await?;
+            take(app, visit, Policy::SignedIn, verified.subject.id().as_bytes()).await?;
             Ok(verified)
         }
         // A token that does not verify is an anonymous request, and counts as one.
         Err(problem) => {
-            take_address(app, &visit, Policy::Global).await?;
+            take_address(app, visit, Policy::Global).await?;
             Err(problem)
         }
     }

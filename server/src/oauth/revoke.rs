@@ -57,28 +57,8 @@ pub(super) async fn revoke(
 
 /// Ends the session of a token.
 async fn end(app: &App, client: &Client, session: Uuid, user: Uuid, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
-    let key = match app.ground.keyring.get(user).await {
-        Ok(key) => key,
-        // Being erased at this moment, which ends the session as well.
-        Err(SealError::Erased) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let reason = EndReason::RevokedByClient;
-    let event = audit::Event::new(&app.ground, audit::SESSION_ENDED, now)
-        .actor(actor(client, user))
-        .target(Target::session(session))
-        .detail("reason", reason.as_str())
-        .origin(&app.ground, Some(&key), origin);
-    let sessions = app.sessions.clone();
-    app.ground
-        .db
-        .write(async move |tx| {
-            if sessions.end_one(tx, session, user, reason, now).await? {
-                audit::record(tx, &event).await?;
-            }
-            Ok::<_, Problem>(())
-        })
-        .await
+    app.sessions.end_on_record(session, user, EndReason::RevokedByClient, actor(client, user), origin, now).await?;
+    Ok(())
 }
 
 /// Revokes a personal access token.

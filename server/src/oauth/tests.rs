@@ -4,6 +4,8 @@
 mod admin;
 #[path = "tests/assertion.rs"]
 mod assertion;
+#[path = "tests/backchannel.rs"]
+mod backchannel;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
 #[path = "device/tests.rs"]
@@ -12,6 +14,8 @@ mod device;
 mod id_token;
 #[path = "tests/introspect.rs"]
 mod introspect;
+#[path = "tests/logout.rs"]
+mod logout;
 #[path = "tests/redirect.rs"]
 mod redirect;
 #[path = "tests/revoke.rs"]
@@ -20,6 +24,8 @@ mod revoke;
 mod services;
 #[path = "tests/token.rs"]
 mod token;
+#[path = "tests/userinfo.rs"]
+mod userinfo;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -19,7 +19,7 @@ use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::refresh::refresh;
 use super::resource::{self, Audience};
-use super::{device, id_token};
+use super::{device, id_token, scopes};
 use crate::access::is_scope;
 use crate::accounts::PersonView;
 use crate::app::App;
@@ -162,7 +162,7 @@ pub(super) async fn token(
 /// A token for the client itself (RFC 6749 section 4.4).
 fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form) -> Result<TokenAnswer, Refusal> {
     let resources = resource::asked(client, form, app.ground.settings.public_url())?;
-    let scope = granted(client, form.get("scope"))?;
+    let scope = scopes::of_services(&granted(client, form.get("scope"))?);
     Ok(issue(app, client, scope, resources, visit.now())?)
 }
 

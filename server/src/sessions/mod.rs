@@ -35,7 +35,7 @@ pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
 pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLIENT, is_own};
 pub use client_tokens::{ClientTokens, TokenWish};
 pub use device::describe;
-pub use end::EndReason;
+pub use end::{EndReason, SessionsEnded};
 pub use refresh::RefreshError;
 pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::routes;
@@ -62,16 +62,17 @@ pub struct Sessions {
     verified: Cache<[u8; 32], Arc<Verified>>,
     revocations: Revocations,
     activity: Activity,
+    listener: Arc<dyn SessionsEnded>,
 }
 
 impl Sessions {
-    /// Nothing verified yet; [`Sessions::run`] loads what was revoked.
-    pub fn new(ground: Ground, people: People, roles: Roles) -> Self {
+    /// Nothing verified yet; [`Sessions::run`] loads what was revoked. `listener` is told of every session that is ended.
+    pub fn new(ground: Ground, people: People, roles: Roles, listener: Arc<dyn SessionsEnded>) -> Self {
         let ttl = ground.settings.tokens.access_ttl + Duration::from_secs(60);
         let verified = Cache::builder().max_capacity(VERIFIED_TOKENS_MAX).time_to_live(ttl).build();
         let revocations = Revocations::of_sessions(ground.clone());
         let activity = Activity::new(ground.clone());
-        Self { ground, people, roles, verified, revocations, activity }
+        Self { ground, people, roles, verified, revocations, activity, listener }
     }
 
     /// What was ended lately.

@@ -123,6 +123,14 @@ async fn discovery_says_what_works(store: Store) {
         json!(["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
     );
     assert_eq!(said.body["response_types_supported"], json!([]));
+    let scopes: Vec<&str> = said.body["scopes_supported"].as_array().unwrap().iter().filter_map(|scope| scope.as_str()).collect();
+    assert!(scopes.starts_with(&["openid", "profile", "email", "offline_access"]) && scopes.contains(&"users:read"), "{scopes:?}");
+    assert_eq!(said.body["subject_types_supported"], json!(["public"]));
+    assert_eq!(said.body["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
+    assert_eq!(
+        (&said.body["backchannel_logout_supported"], &said.body["backchannel_logout_session_supported"]),
+        (&json!(true), &json!(true))
+    );
     let known = keystead::app::openapi();
     for (name, value) in said.body.as_object().unwrap() {
         let Some(address) = value.as_str().filter(|_| name.ends_with("_endpoint") || name == "jwks_uri") else { continue };
