@@ -39,6 +39,7 @@ const MAIN: &[Migration] = migrations!("main":
     10 "0010_client_sessions",
     11 "0011_device_requests",
     12 "0012_roles",
+    13 "0013_personal_tokens",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
