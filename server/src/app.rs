@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::accounts::{self, AccessLost, Lifecycle, People};
+use crate::access::scope::PERSONAL;
+use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
 use crate::config::Settings;
 use crate::db::{Db, Sql};
 use crate::error::{Code, Problem};
@@ -30,6 +31,7 @@ use crate::roles::{self, Roles};
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
+use crate::tokens::{self, Tokens};
 use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
@@ -58,6 +60,8 @@ pub struct Parts {
     pub roles: Roles,
     /// Tokens, revocation, activity.
     pub sessions: Sessions,
+    /// Personal access tokens.
+    pub tokens: Tokens,
     /// Clients and their tokens.
     pub oauth: OAuth,
     /// Suspend, delete, restore, erase.
@@ -80,7 +84,13 @@ impl Deref for App {
 
 impl App {
     /// Who presents `token`; the guard asks this.
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+    ///
+    /// # Errors
+    /// Why the token is not good; `unavailable` when this instance cannot know.
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+        if tokens::is_personal(token) {
+            return self.tokens.authenticate(token, now).await;
+        }
         let verified = self.sessions.authenticate(token, now)?;
         if let Subject::Service(_) = verified.subject {
             self.oauth.revoked.check(verified.id)?;
@@ -90,7 +100,7 @@ impl App {
 
     /// Whether `caller` may use `scope` now. Roles and clients are looked up in memory, which follows a change within a
     /// second on every instance; a token of the first-party sign-in stands for all its person may do, any other for what it
-    /// was issued with.
+    /// was issued with and its person still may.
     ///
     /// # Errors
     /// `unauthenticated` when the token is that of a client which was disabled or deleted since.
@@ -102,10 +112,12 @@ impl App {
                 let gone = || Problem::new(Code::Unauthenticated).detail("The client that this access token was issued to is disabled.");
                 Ok(client.ok_or_else(gone)?.has_scope(scope) && held)
             }
-            Subject::Person { .. } if !held && !caller.own => Ok(false),
-            Subject::Person { user, .. } => {
-                let person = self.people.view(user).await?;
-                Ok(person.is_some_and(|person| self.roles.grants(&person.roles, scope)))
+            Subject::Person { .. } | Subject::Token { .. } if !held && !caller.own => Ok(false),
+            Subject::Person { user, .. } | Subject::Token { user, .. } => {
+                let Some(person) = self.people.view(user).await? else { return Ok(false) };
+                // Who lost access lost their tokens with it; nobody who somehow kept one gets in.
+                let active = person.status == Status::Active;
+                Ok(active && (PERSONAL.contains(&scope) || self.roles.grants(&person.roles, scope)))
             }
         }
     }
@@ -129,6 +141,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(audit::routes())
         .merge(flags::routes())
         .merge(roles::routes())
+        .merge(tokens::routes())
 }
 
 /// Every slice's jobs.
@@ -155,6 +168,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("privacy", privacy::STATEMENTS),
         ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
+        ("tokens", tokens::STATEMENTS),
     ]
 }
 
@@ -164,13 +178,14 @@ const TOPICS: &[&str] = &[
     accounts::PERSON_CHANGED,
     flags::FLAGS_CHANGED,
     roles::ROLES_CHANGED,
+    tokens::PERSONAL_TOKEN_REVOKED,
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
 ];
 
 /// Who acts when a person loses access.
-fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone())]
+fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone())]
 }
 
 /// The public routes, without the gates.
@@ -230,6 +245,7 @@ pub async fn start(settings: Settings, seed: Seed) -> Result<Running, StartError
 pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) -> Result<Running, StartError> {
     let app = App::open(settings, seed).await?;
     app.sessions.revocations().poll().await.map_err(StartError::Database)?;
+    app.tokens.poll().await.map_err(StartError::Database)?;
     app.flags.reload().await.map_err(StartError::Database)?;
     app.oauth.revoked.poll().await.map_err(StartError::Database)?;
     let settings = &app.ground.settings;

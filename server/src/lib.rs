@@ -30,3 +30,4 @@ pub mod sessions;
 pub mod shared;
 pub mod telemetry;
 pub mod time;
+pub mod tokens;

@@ -56,3 +56,5 @@ mod sessions;
 mod shared;
 #[path = "../src/telemetry/tests.rs"]
 mod telemetry;
+#[path = "../src/tokens/tests.rs"]
+mod tokens;

@@ -23,6 +23,7 @@ use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealErr
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
+use crate::tokens::Tokens;
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -117,9 +118,10 @@ impl App {
         roles.reload().await.map_err(StartError::Database)?;
         let oauth = OAuth::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), Arc::new(oauth.clone()));
-        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
+        let tokens = Tokens::new(ground.clone());
+        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens));
         let flags = Flags::new(ground.clone());
-        let parts = Parts { ground, people, roles, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
+        let parts = Parts { ground, people, roles, sessions, tokens, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
         Ok(Self(Arc::new(parts)))
     }
 

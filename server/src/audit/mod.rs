@@ -95,6 +95,10 @@ actions! {
     ROLE_CHANGED = "role.changed";
     /// A role was deleted.
     ROLE_DELETED = "role.deleted";
+    /// A person made a personal access token.
+    PERSONAL_TOKEN_CREATED = "personal_token.created";
+    /// A personal access token was revoked.
+    PERSONAL_TOKEN_REVOKED = "personal_token.revoked";
     /// An OAuth client was registered.
     CLIENT_CREATED = "client.created";
     /// A client's registration was changed, or it was disabled or enabled.

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::evaluate::{Compiled, Context, MissingTargetingKey, Reason, TARGETING_KEY, attributes};
-use crate::access::scope::FlagsRead;
+use crate::access::scope::{FlagsEvaluate, FlagsRead};
 use crate::app::App;
 use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
@@ -112,7 +112,7 @@ impl Failure<'_> {
 }
 
 /// Evaluate one flag (OFREP)
-#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", operation_id = "evaluateFlag", security(("bearer" = [])),
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", operation_id = "evaluateFlag", security(("bearer" = []), ("delegated" = ["flags:evaluate"])),
     params(("key" = String, Path, description = "The flag's key")), request_body(content = Option<Asked>),
     responses((status = 200, body = Success), (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))), (status = 404, body = Failure),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -135,7 +135,7 @@ async fn one(State(app): State<App>, caller: Bearer, Path(key): Path<String>, re
 /// Evaluate every flag (OFREP)
 ///
 /// With the `ETag` of the answer before in `If-None-Match`: 304 while nothing changed for this context.
-#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", operation_id = "evaluateFlags", security(("bearer" = [])),
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", operation_id = "evaluateFlags", security(("bearer" = []), ("delegated" = ["flags:evaluate"])),
     params(("If-None-Match" = Option<String>, Header, description = "The ETag of the answer before")), request_body(content = Option<Asked>),
     responses((status = 200, body = Bulk), (status = 304, description = "Nothing changed"),
         (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))),
@@ -173,6 +173,10 @@ fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
 
 /// The context to evaluate in, or what is wrong with the one that was sent.
 async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
+    // A personal access token was made for what it names, and says so before anything is read.
+    if matches!(caller.subject, Subject::Token { .. }) && !app.grants(caller, FlagsEvaluate::NAME).await? {
+        return Err(lacks::<FlagsEvaluate>());
+    }
     let bytes = body::read(request.into_body()).await?;
     let refused = |code, details: String| Ok(Err(Failure { key: None, error_code: code, error_details: details }));
     let said = if bytes.is_empty() { Ok(None) } else { read(&bytes) };
@@ -191,7 +195,7 @@ async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Resul
     if app.grants(caller, FlagsRead::NAME).await? {
         return Ok(Ok(Value::Object(said)));
     }
-    let Subject::Person { user, .. } = caller.subject else { return Err(lacks::<FlagsRead>()) };
+    let Some(user) = caller.subject.person() else { return Err(lacks::<FlagsRead>()) };
     let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
     Ok(Ok(attributes(said, &person.body())))
 }

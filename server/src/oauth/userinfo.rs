@@ -123,7 +123,7 @@ async fn answer(app: &App, visit: &Visit, token: Option<&str>) -> Response {
 async fn look_up(app: &App, visit: &Visit, token: Option<&str>) -> Result<UserInfo, Problem> {
     let token = admit(app, visit, token).await?;
     let Subject::Person { user, .. } = token.subject else {
-        let detail = "This access token speaks for a client, not for a person.";
+        let detail = "This access token is not that of a person who signed in.";
         return Err(challenged(Problem::new(Code::Forbidden).detail(detail), "insufficient_scope"));
     };
     if !holds(&token, OPENID) {
