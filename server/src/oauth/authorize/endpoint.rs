@@ -137,10 +137,12 @@ fn to_the_page(app: &App, asked: &Asked) -> Result<String, Refusal> {
 /// Who is signed in, by an access token of their own or by their browser's cookie.
 async fn seated(app: &App, parts: &Parts, now: Timestamp) -> Result<Option<Grantor>, Problem> {
     let session = match bearer(parts) {
-        Some(token) => app.authenticate(token, now).ok().filter(|verified| verified.own).and_then(|verified| match verified.subject {
-            Subject::Person { session, .. } => Some(session),
-            Subject::Service(_) => None,
-        }),
+        Some(token) => {
+            app.authenticate(token, now).await.ok().filter(|verified| verified.own).and_then(|verified| match verified.subject {
+                Subject::Person { session, .. } => Some(session),
+                _ => None,
+            })
+        }
         None => app.sessions.of_browser(&parts.headers, now).await?.map(|session| session.id),
     };
     let Some(session) = session else { return Ok(None) };
