@@ -1,4 +1,4 @@
-//! `GET /me` against a bare axum route that answers the same bytes.
+//! `GET /me` and `GET /oauth2/userinfo`, each against a bare axum route that answers the same bytes.
 
 use anyhow::{Result, ensure};
 
@@ -10,20 +10,35 @@ use crate::table::{Row, count, median};
 use crate::tokens::Samples;
 
 const PATH: &str = "/api/v1/auth/me";
+const USERINFO: &str = "/oauth2/userinfo";
 const CONNECTIONS: usize = 32;
 const PEOPLE: usize = 64;
 
-/// The line.
-pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
+/// What was measured: rates per second, and processor time per answer in milliseconds.
+pub struct Measured {
+    /// Of the server.
+    pub rate: f64,
+    /// Of the bare route.
+    pub bare_rate: f64,
+    /// The first by the second, turn by turn.
+    pub ratio: f64,
+    /// Of the server.
+    pub cpu: f64,
+    /// Of the bare route.
+    pub bare_cpu: f64,
+}
+
+/// GET of `path` with one of `tokens` each, against a bare route that answers the same bytes.
+pub fn against_a_bare_route(site: &Site, path: &str, tokens: &[String], pace: Pace) -> Result<Measured> {
     let ours = Server::start(site)?;
-    let answer = server::get(ours.addr, PATH, samples.access.first().map(String::as_str))?;
-    ensure!(answer.status() == 200, "/me answered {}", answer.status());
+    let answer = server::get(ours.addr, path, tokens.first().map(String::as_str))?;
+    ensure!(answer.status() == 200, "{path} answered {}", answer.status());
     let folder = tempfile::tempdir()?;
     let recorded = folder.path().join("answer.json");
     Recorded::of(&answer).write(&recorded)?;
     let bare = Server::bare_axum(&recorded)?;
 
-    let requests: Vec<String> = samples.access.iter().take(PEOPLE).map(|token| load::get(PATH, token)).collect();
+    let requests: Vec<String> = tokens.iter().take(PEOPLE).map(|token| load::get(path, token)).collect();
     let plan = |server: &Server| Plan::flat_out(server.addr, CONNECTIONS, pace.turn, Work::Repeat(requests.clone()));
     let (mut rates, mut bare_rates, mut cpus, mut bare_cpus, mut ratios) = (vec![], vec![], vec![], vec![], vec![]);
     // The first turn warms up what is measured afterwards.
@@ -38,13 +53,20 @@ pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
             bare_cpus.push(bare_cpu);
         }
     }
-    let (ratio, cpu, bare_cpu) = (median(ratios), median(cpus), median(bare_cpus));
     ours.stop()?;
+    let (rate, bare_rate) = (median(rates), median(bare_rates));
+    Ok(Measured { rate, bare_rate, ratio: median(ratios), cpu: median(cpus), bare_cpu: median(bare_cpus) })
+}
+
+/// The lines.
+pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
+    let Measured { rate, bare_rate, ratio, cpu, bare_cpu } = against_a_bare_route(site, PATH, &samples.access, pace)?;
+    let userinfo = against_a_bare_route(site, USERINFO, &samples.openid, pace)?;
     Ok(vec![
         Row {
             name: format!("GET /me, {PEOPLE} people, {CONNECTIONS} connections"),
-            ours: format!("{}/s", count(median(rates))),
-            baseline: format!("bare axum {}/s", count(median(bare_rates))),
+            ours: format!("{}/s", count(rate)),
+            baseline: format!("bare axum {}/s", count(bare_rate)),
             ratio: Some(ratio),
             target: "≥ 0.70".into(),
             met: ratio >= 0.70,
@@ -58,6 +80,15 @@ pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
             target: "≤ 0.015 ms".into(),
             met: cpu <= 0.015,
             cpu_ms: Some(cpu),
+        },
+        Row {
+            name: format!("GET /oauth2/userinfo, {PEOPLE} people, {CONNECTIONS} connections"),
+            ours: format!("{}/s", count(userinfo.rate)),
+            baseline: format!("bare axum {}/s", count(userinfo.bare_rate)),
+            ratio: Some(userinfo.ratio),
+            target: "≥ 0.60".into(),
+            met: userinfo.ratio >= 0.60,
+            cpu_ms: Some(userinfo.cpu),
         },
     ])
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{StatusCode, header};
+use moka::sync::Cache;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use url::{Host, Url};
@@ -21,6 +22,10 @@ use crate::jobs::JobError;
 const CONNECT: Duration = Duration::from_secs(3);
 /// The whole exchange: few jobs run at a time, and a client that hangs must not hold up the mail.
 const WHOLE: Duration = Duration::from_secs(5);
+/// How long a client that did not answer is left alone: a thousand sessions of it that end together must not keep every
+/// worker waiting for it a thousand times.
+const LEFT_ALONE: Duration = Duration::from_secs(10);
+const LEFT_ALONE_MAX: u64 = 10_000;
 
 /// Why a client was not told.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +68,15 @@ pub struct Messenger {
     anywhere: bool,
     /// Made when it is needed first: a machine without certificates must start all the same.
     client: Arc<OnceLock<reqwest::Client>>,
+    /// Addresses where nobody answered a moment ago, and why.
+    silent: Cache<String, String>,
 }
 
 impl Messenger {
     /// Calls nobody yet.
     pub fn new(ground: &Ground) -> Self {
-        Self { anywhere: ground.settings.is_development(), client: Arc::default() }
+        let silent = Cache::builder().max_capacity(LEFT_ALONE_MAX).time_to_live(LEFT_ALONE).build();
+        Self { anywhere: ground.settings.is_development(), client: Arc::default(), silent }
     }
 
     /// Posts `token` to `address` (section 2.5).
@@ -77,9 +85,16 @@ impl Messenger {
     /// The client was not told.
     pub async fn post(&self, address: &str, token: &str) -> Result<(), Failure> {
         let url = self.allowed(address)?;
+        if let Some(why) = self.silent.get(address) {
+            return Err(Failure::Unreachable(format!("{why} (a moment ago, so it was not asked again)")));
+        }
         let body = form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
         let request = self.client()?.post(url).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        let answer = request.send().await.map_err(unreachable)?;
+        let answer = request.send().await.map_err(unreachable).inspect_err(|failure| {
+            if let Failure::Unreachable(why) = failure {
+                self.silent.insert(address.to_owned(), why.clone());
+            }
+        })?;
         // What a client says beyond its status is not read: it could be without end.
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),

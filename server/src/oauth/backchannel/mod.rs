@@ -25,8 +25,8 @@ use crate::sessions::store::Ended;
 use crate::sessions::{SessionsEnded, is_own};
 use crate::time::Timestamp;
 
-/// Tells one client of the end of one session. Ten attempts take up to half an hour; then a person has to look.
-pub const BACKCHANNEL_LOGOUT: Kind = Kind { name: "oauth.backchannel_logout", max_attempts: 10, lease: Duration::from_secs(30) };
+/// Tells one client of the end of one session. Twelve attempts take half an hour, more or less; then a person has to look.
+pub const BACKCHANNEL_LOGOUT: Kind = Kind { name: "oauth.backchannel_logout", max_attempts: 12, lease: Duration::from_secs(30) };
 
 /// Counts attempts to tell a client, by outcome.
 pub const BACKCHANNEL_LOGOUTS: &str = "keystead_backchannel_logouts_total";

@@ -29,8 +29,9 @@ pub(super) struct Page(String);
 impl Page {
     /// Asks whether the person wants to sign out, and sends them to `next` afterwards.
     pub fn asking(client: Option<&Client>, next: Option<&str>) -> Self {
-        let who = client.map_or("Somebody".to_owned(), |client| escape(&client.name));
-        let body = ASK.replace("{who}", &who).replace("{next}", &escape(next.unwrap_or_default()));
+        let asks = |client: &Client| format!("<strong>{}</strong> asks to sign you out.", escape(&client.name));
+        let question = client.map_or("Do you want to sign out?".to_owned(), asks);
+        let body = ASK.replace("{question}", &question).replace("{next}", &escape(next.unwrap_or_default()));
         Self::framed("Sign out", &body, r#"<script src="/oauth2/logout.js" defer></script>"#)
     }
 

