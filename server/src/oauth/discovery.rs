@@ -11,6 +11,7 @@ use super::client::{AuthMethod, Grant};
 use super::client_keys::ALGORITHMS;
 use super::scopes;
 use crate::access::SCOPES;
+use crate::access::scope::PERSONAL;
 use crate::app::App;
 use crate::error::ProblemBody;
 use crate::http::extract::Json;
@@ -87,7 +88,7 @@ impl Metadata {
             request_uri_parameter_supported: false,
             userinfo_endpoint: at(super::userinfo::PATH),
             end_session_endpoint: at(super::logout::PATH),
-            scopes_supported: scopes::SUPPORTED.iter().chain(SCOPES).copied().collect(),
+            scopes_supported: scopes::SUPPORTED.iter().chain(PERSONAL).chain(SCOPES).copied().collect(),
             claims_supported: CLAIMS,
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["EdDSA"],

@@ -11,7 +11,7 @@ mod backchannel;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
 #[path = "device/tests.rs"]
-mod device;
+pub mod device;
 #[path = "tests/id_token.rs"]
 mod id_token;
 #[path = "tests/introspect.rs"]
