@@ -162,6 +162,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("oauth", oauth::STATEMENTS),
+        ("oauth authorizations", oauth::authorize::STATEMENTS),
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
@@ -198,6 +199,7 @@ fn router(app: &App, health: health::Health) -> Router {
         .merge(docs::router(reference::to_json(&document)))
         .merge(public_health::routes(app, health))
         .merge(landing::router(app.mailer.mailbox().is_some()))
+        .merge(oauth::authorize::page())
         .merge(oauth::device::page())
         .merge(oauth::logout_files());
     if let Some(mailbox) = app.mailer.mailbox() {

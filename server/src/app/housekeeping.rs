@@ -161,6 +161,7 @@ impl App {
                 idempotency::purge(tx, now).await?;
                 tokens::purge(tx, now.minus(KEEP_TOKENS)).await?;
                 oauth::purge(tx, old).await?;
+                oauth::authorize::purge(tx, old).await?;
                 oauth::device::purge(tx, now).await?;
                 passwords::purge_failures(tx, uncounted).await
             })

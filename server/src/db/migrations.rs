@@ -40,6 +40,7 @@ const MAIN: &[Migration] = migrations!("main":
     11 "0011_device_requests",
     12 "0012_roles",
     13 "0013_personal_tokens",
+    14 "0014_authorization",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

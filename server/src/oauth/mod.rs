@@ -9,6 +9,7 @@
 
 mod admin;
 mod assertion;
+pub mod authorize;
 mod backchannel;
 mod client;
 mod client_auth;
@@ -20,6 +21,7 @@ pub mod device;
 mod discovery;
 mod error;
 mod form;
+mod grantor;
 pub mod id_token;
 mod introspect;
 mod keys;
@@ -105,6 +107,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(token::token))
         .routes(routes!(introspect::introspect))
         .routes(routes!(revoke::revoke))
+        .merge(authorize::routes())
         .routes(routes!(userinfo::userinfo, userinfo::userinfo_by_form))
         .routes(routes!(logout::logout, logout::logout_by_form))
         .merge(device::routes())

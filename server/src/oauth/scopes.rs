@@ -1,6 +1,7 @@
 //! The scopes that OpenID Connect gives a meaning (Core sections 3.1.2.1, 5.4 and 11).
 
 use crate::access::OPENID_SCOPES;
+use crate::access::scope::PERSONAL;
 
 /// An ID token, and the userinfo endpoint.
 pub use super::id_token::OPENID;
@@ -19,7 +20,7 @@ pub const SUPPORTED: &[&str] = &[OPENID, PROFILE, EMAIL, OFFLINE_ACCESS];
 
 /// Whether `scope` is about a person, so that a client that speaks for itself has no use for it.
 pub fn is_about_a_person(scope: &str) -> bool {
-    OPENID_SCOPES.contains(&scope)
+    OPENID_SCOPES.contains(&scope) || PERSONAL.contains(&scope)
 }
 
 /// What a client may do for itself of `scope`, words separated by spaces: without what is about a person.

@@ -4,12 +4,14 @@
 mod admin;
 #[path = "tests/assertion.rs"]
 mod assertion;
+#[path = "authorize/tests.rs"]
+mod authorize;
 #[path = "tests/backchannel.rs"]
 mod backchannel;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
 #[path = "device/tests.rs"]
-mod device;
+pub mod device;
 #[path = "tests/id_token.rs"]
 mod id_token;
 #[path = "tests/introspect.rs"]

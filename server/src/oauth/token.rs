@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::authorize;
 use super::client::{Client, Grant};
 use super::client_auth::{count, identify};
 use super::error::{OAuthCode, OAuthError, Refusal};
@@ -35,7 +36,7 @@ use crate::time::Timestamp;
 pub const PATH: &str = "/oauth2/token";
 
 /// The grants there are.
-pub const SUPPORTED: &[Grant] = &[Grant::ClientCredentials, Grant::RefreshToken, Grant::DeviceCode];
+pub const SUPPORTED: &[Grant] = &[Grant::AuthorizationCode, Grant::ClientCredentials, Grant::RefreshToken, Grant::DeviceCode];
 
 /// Counts tokens that clients got, by grant.
 pub const TOKENS: &str = "keystead_oauth_tokens_total";
@@ -44,11 +45,17 @@ pub const TOKENS: &str = "keystead_oauth_tokens_total";
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub(super) struct TokenRequest {
-    /// `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
+    /// `authorization_code`, `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
     #[schema(example = "client_credentials")]
     grant_type: String,
     /// Scopes separated by spaces; all that the client was registered for, or the person granted, when left out.
     scope: Option<String>,
+    /// With `authorization_code`: the code that the person was sent back with.
+    code: Option<String>,
+    /// With `authorization_code`: the address that they were sent back to.
+    redirect_uri: Option<String>,
+    /// With `authorization_code`: what `code_challenge` was made of (RFC 7636).
+    code_verifier: Option<String>,
     /// With `refresh_token`: the token.
     refresh_token: Option<String>,
     /// With the device grant: what `/oauth2/device_authorization` gave.
@@ -150,9 +157,10 @@ pub(super) async fn token(
         return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for this grant type.").into());
     }
     let answer = match grant {
+        Grant::AuthorizationCode => authorize::redeem(&app, &client, &origin, &form, None).await?,
         Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?,
         Grant::RefreshToken => refresh(&app, &client, &origin, &form).await?,
-        _ => client_credentials(&app, &client, &visit, &form)?,
+        Grant::ClientCredentials => client_credentials(&app, &client, &visit, &form)?,
     };
     metrics::counter!(TOKENS, "grant" => grant.as_str()).increment(1);
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::audit::{self, Target};
 use crate::error::{Code, FieldError, Problem};
 use crate::http::context::Origin;
+use crate::roles;
 use crate::secret::password::{UnknownHash, parse};
 use crate::time::Timestamp;
 
@@ -64,6 +65,9 @@ pub async fn create(app: &App, request: NewAccount, by: By, now: Timestamp) -> R
     let created = ground
         .db
         .write(async move |tx| {
+            if !roles::hold(tx, &new.roles).await? {
+                return Err(Problem::new(Code::Conflict).detail("One of the roles was deleted at this moment."));
+            }
             if !accounts::store::insert(tx, &new).await? {
                 return Ok(false);
             }

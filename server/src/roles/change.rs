@@ -102,11 +102,7 @@ pub async fn delete(app: &App, name: &str, expected: &IfMatch, act: Act<'_>) -> 
     let before = store::find(&app.ground.db, name).await?.ok_or(Code::NotFound)?;
     check_version(expected, Some(&before))?;
     act.check_holds(app, &before.scopes).await?;
-    let holders = store::holders(&app.ground.db, name).await?;
-    if holders > 0 {
-        let people = if holders == 1 { "1 account has".to_owned() } else { format!("{holders} accounts have") };
-        return Err(Problem::new(Code::Conflict).detail(format!("{people} this role. Give them another one first.")));
-    }
+    check_unused(store::holders(&app.ground.db, name).await?)?;
     let (roles, name, now) = (app.roles.clone(), name.to_owned(), act.now);
     let event = act.event.detail("name", name.clone());
     app.ground
@@ -115,6 +111,8 @@ pub async fn delete(app: &App, name: &str, expected: &IfMatch, act: Act<'_>) -> 
             if !store::delete(tx, &name, before.version, now).await? {
                 return Err(Problem::new(Code::VersionConflict));
             }
+            // Again, now that nobody can be given it any more: see `store::hold`.
+            check_unused(store::holders_in(tx, &name).await?)?;
             audit::record(tx, &event).await?;
             roles.changed_on_commit(tx);
             Ok(())
@@ -129,6 +127,15 @@ fn check_fixed(name: &str) -> Result<(), Problem> {
         return Err(Problem::new(Code::Conflict).detail(format!("`{name}` is part of every installation and cannot be changed.")));
     }
     Ok(())
+}
+
+fn check_unused(holders: i64) -> Result<(), Problem> {
+    let people = match holders {
+        0 => return Ok(()),
+        1 => "1 account has".to_owned(),
+        many => format!("{many} accounts have"),
+    };
+    Err(Problem::new(Code::Conflict).detail(format!("{people} this role. Give them another one first.")))
 }
 
 fn check_version(expected: &IfMatch, found: Option<&Stored>) -> Result<(), Problem> {

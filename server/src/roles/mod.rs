@@ -19,5 +19,5 @@ pub use change::{Act, NAME_MAX, delete, put};
 pub use routes::routes;
 pub use snapshot::{ADMIN, BUILT_IN, Snapshot};
 pub use state::{HELD_MAX, ROLES_CHANGED, Roles};
-pub use store::STATEMENTS;
+pub use store::{STATEMENTS, hold};
 pub use view::{NewRole, RoleView, list};

@@ -1,5 +1,6 @@
 //! Every SQL line about roles.
 
+use super::snapshot::is_built_in;
 use crate::args;
 use crate::db::{Db, DbError, Row, Tx};
 use crate::time::Timestamp;
@@ -24,6 +25,9 @@ crate::statements! {
     /// Deletes the version that somebody knows.
     DELETE = "UPDATE roles SET deleted_at = $2, updated_at = $2, version = version + 1
         WHERE name = $1 AND version = $3 AND deleted_at IS NULL RETURNING version";
+    /// Whether there is such a role; on PostgreSQL nobody deletes it until the commit.
+    HOLD = "SELECT name FROM roles WHERE name = $1 AND deleted_at IS NULL",
+      postgres "SELECT name FROM roles WHERE name = $1 AND deleted_at IS NULL FOR SHARE";
     /// How many people have a role ($1 is a pattern); reads the table of `accounts`. Deleted ones count: they can be restored.
     HOLDERS = "SELECT count(*) FROM users WHERE ' ' || roles || ' ' LIKE $1 ESCAPE '!'";
 }
@@ -100,9 +104,30 @@ pub(super) async fn delete(tx: &mut Tx, name: &str, version: i64, now: Timestamp
     Ok(tx.query_opt(DELETE, args![name.to_owned(), now, version]).await?.is_some())
 }
 
+/// Whether each of `roles` is there; true holds until `tx` ends. For whoever gives roles to people, in the transaction that does.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn hold(tx: &mut Tx, roles: &[String]) -> Result<bool, DbError> {
+    for role in roles.iter().filter(|role| !is_built_in(role)) {
+        if tx.query_opt(HOLD, args![role.clone()]).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// How many people have a role.
 pub(super) async fn holders(db: &Db, name: &str) -> Result<i64, DbError> {
-    // An underscore in a pattern is any character.
-    let pattern = format!("% {} %", name.replace('_', "!_"));
-    db.query_opt(HOLDERS, args![pattern]).await?.map_or(Ok(0), |row| row.get(0))
+    db.query_opt(HOLDERS, args![holding(name)]).await?.map_or(Ok(0), |row| row.get(0))
+}
+
+/// The same inside a transaction.
+pub(super) async fn holders_in(tx: &mut Tx, name: &str) -> Result<i64, DbError> {
+    tx.query_opt(HOLDERS, args![holding(name)]).await?.map_or(Ok(0), |row| row.get(0))
+}
+
+/// The pattern of a list that contains `name`; an underscore in a pattern is any character.
+fn holding(name: &str) -> String {
+    format!("% {} %", name.replace('_', "!_"))
 }

@@ -11,6 +11,7 @@
 pub mod activity;
 mod answer;
 mod authorization;
+mod browser;
 mod client_tokens;
 mod device;
 pub mod end;

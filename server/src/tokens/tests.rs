@@ -4,6 +4,8 @@
 mod account;
 #[path = "tests/admin.rs"]
 mod admin;
+#[path = "tests/applications.rs"]
+mod applications;
 #[path = "tests/attacks.rs"]
 mod attacks;
 #[path = "tests/clients.rs"]

@@ -65,4 +65,37 @@ async fn a_client_gives_what_it_has(store: Store) {
     service.put(&format!("{ROLES}/y"), granting(&["till:open"])).await.expect_problem(403, "insufficient_scope");
 }
 
-both_stores!(a_client_gives_what_it_has, nobody_gives_scopes_that_they_lack, nobody_gives_themselves_a_role);
+/// A role that is deleted while somebody is given it is either not deleted or not given: whoever makes one of that name later gives
+/// it to nobody unawares.
+async fn giving_and_deleting_at_once_leaves_nobody_with_a_deleted_role(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = admin(&instance).await;
+    let names: Vec<String> = (0..12).map(|index| format!("role-{index}")).collect();
+    for name in &names {
+        root.api.put(&format!("{ROLES}/{name}"), granting(&["users:read"])).await.expect(200);
+    }
+    let given = names.iter().enumerate().map(|(index, name)| {
+        let line = json!({"email": format!("p{index}@example.com"), "name": "P", "roles": [name]}).to_string();
+        root.api.send_bytes(http::Method::POST, "/api/v1/admin/users/import", "application/x-ndjson", line.into_bytes())
+    });
+    let deleted: Vec<_> = names.iter().map(|name| format!("{ROLES}/{name}")).collect();
+    let deleted = deleted.iter().map(|path| root.api.delete(path));
+    let (given, deleted) = futures_util::future::join(futures_util::future::join_all(given), futures_util::future::join_all(deleted)).await;
+    assert!(given.iter().all(|answer| matches!(answer.status, 200 | 409)));
+    assert!(deleted.iter().all(|answer| matches!(answer.status, 204 | 409)));
+    let held = instance.count("SELECT count(*) FROM users WHERE roles LIKE 'role-%'", vec![]).await;
+    let there = instance.count("SELECT count(*) FROM roles WHERE deleted_at IS NULL", vec![]).await;
+    assert_eq!(held, there);
+    for (name, deleted) in names.iter().zip(&deleted) {
+        let holders = "SELECT count(*) FROM users WHERE roles = $1";
+        let expected = i64::from(deleted.status != 204);
+        assert_eq!(instance.count(holders, keystead::args![name.clone()]).await, expected, "{name}");
+    }
+}
+
+both_stores!(
+    giving_and_deleting_at_once_leaves_nobody_with_a_deleted_role,
+    a_client_gives_what_it_has,
+    nobody_gives_scopes_that_they_lack,
+    nobody_gives_themselves_a_role
+);
