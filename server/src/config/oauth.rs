@@ -5,8 +5,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::fault::Fault;
-use super::{network, parse};
 use super::values::Values;
+use super::{network, parse};
 
 /// `KEYSTEAD_OAUTH__…`.
 #[derive(Clone, Debug)]
