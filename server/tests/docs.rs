@@ -62,7 +62,8 @@ fn the_tests_that_hold_rfc_9700_exist() {
     let mut tests = Vec::new();
     sources(&root.join("server/src"), &mut tests);
     sources(&root.join("server/tests"), &mut tests);
-    let items: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| section") && !line.starts_with("| attack")).collect();
+    let items: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| section") && !line.starts_with("| attack")).collect();
     assert!(items.len() > 30, "the tables were not read");
     let mut missing = Vec::new();
     for item in items {
