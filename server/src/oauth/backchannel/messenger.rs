@@ -12,8 +12,10 @@ use std::time::Duration;
 use http::{StatusCode, header};
 use ipnet::IpNet;
 use moka::sync::Cache;
+use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use super::address::is_public;
@@ -129,7 +131,16 @@ impl Messenger {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let builder = reqwest::Client::builder()
+        let made = match self.configured().build() {
+            Ok(made) => made,
+            // A machine without certificates of its own, such as a bare container.
+            Err(_) => self.configured().tls_backend_preconfigured(built_in_roots()?).build().map_err(unreachable)?,
+        };
+        Ok(self.client.get_or_init(|| made))
+    }
+
+    fn configured(&self) -> ClientBuilder {
+        reqwest::Client::builder()
             .user_agent(concat!("Keystead/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .no_proxy()
@@ -137,10 +148,17 @@ impl Messenger {
             .timeout(WHOLE)
             // Clients are told now and then: a connection that is kept would only grow old.
             .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(Resolver(self.reach.clone())));
-        let made = builder.build().map_err(unreachable)?;
-        Ok(self.client.get_or_init(|| made))
+            .dns_resolver(Arc::new(Resolver(self.reach.clone())))
     }
+}
+
+/// Trusts the authorities that Mozilla trusts.
+fn built_in_roots() -> Result<ClientConfig, Failure> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The innermost cause, which is the one that tells something. It names hosts and addresses of the client at most.

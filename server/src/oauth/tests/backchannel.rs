@@ -250,7 +250,7 @@ async fn a_network_that_was_named_is_called(store: Store) {
     let guarded = outside_development(first, &[("KEYSTEAD_OAUTH__BACKCHANNEL_NETWORKS", "10.0.0.0/8, 127.0.0.1")]).await;
     guarded.with_token(&ada.access_token).send(Method::POST, "/api/v1/auth/logout-all", None).await.expect(204);
     // It speaks TLS to whoever listens there, who does not.
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut stream, _) = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await.expect("nobody called").unwrap();
     let mut first_byte = [0];
     tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first_byte).await.unwrap();
     assert_eq!(first_byte, [22], "a TLS handshake");
