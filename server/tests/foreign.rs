@@ -3,6 +3,8 @@
 
 #[path = "foreign/flags.rs"]
 mod flags;
+#[path = "foreign/oauth.rs"]
+mod oauth;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
