@@ -3,6 +3,8 @@
 
 #[path = "foreign/flags.rs"]
 mod flags;
+#[path = "foreign/openidconnect.rs"]
+mod openidconnect;
 #[path = "foreign/oauth.rs"]
 mod oauth;
 
