@@ -41,6 +41,8 @@ pub struct Samples {
     pub sessions: Vec<Sample>,
     /// An access token of each.
     pub access: Vec<String>,
+    /// One that tells who the person is (OpenID Connect), of each.
+    pub openid: Vec<String>,
     /// The current refresh token of each.
     pub refresh: Vec<String>,
 }
@@ -81,7 +83,8 @@ pub async fn sample(site: &Site, count: usize) -> Result<Samples> {
         let row = db.query_opt(NEWER, args![Uuid::from_u128(place)]).await?.context("the store has no session there")?;
         let session = Sample { id: row.get(0)?, user: row.get(1)?, salt: row.get(2)?, generation: row.get(3)? };
         if people.insert(session.user) {
-            samples.access.push(access_token(&app, &session, now)?);
+            samples.access.push(access_token(&app, &session, "", now)?);
+            samples.openid.push(access_token(&app, &session, "openid profile email", now)?);
             samples.refresh.push(refresh_token(&app, &session));
             samples.sessions.push(session);
         }
@@ -95,7 +98,7 @@ fn refresh_token(app: &App, session: &Sample) -> String {
     token.seal(&app.ground.roots).expose_secret().to_owned()
 }
 
-fn access_token(app: &App, session: &Sample, now: Timestamp) -> Result<String> {
+fn access_token(app: &App, session: &Sample, scope: &str, now: Timestamp) -> Result<String> {
     let claims = Claims {
         iss: PUBLIC_URL,
         aud: PUBLIC_URL,
@@ -106,7 +109,7 @@ fn access_token(app: &App, session: &Sample, now: Timestamp) -> Result<String> {
         jti: app.ground.random.uuid(now),
         client_id: "keystead",
         sid: session.id,
-        scope: "",
+        scope,
         roles: ["user"],
         r#gen: session.generation,
     };

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::accounts::{self, AccessLost, Lifecycle, People};
+use crate::access::scope::PERSONAL;
+use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
 use crate::config::Settings;
 use crate::db::{Db, Sql};
 use crate::error::{Code, Problem};
@@ -26,10 +27,12 @@ use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router a
 use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::roles::{self, Roles};
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
-use crate::{access, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::tokens::{self, Tokens};
+use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
@@ -53,8 +56,12 @@ pub struct Parts {
     pub ground: Ground,
     /// People in memory.
     pub people: People,
+    /// What roles grant, in memory.
+    pub roles: Roles,
     /// Tokens, revocation, activity.
     pub sessions: Sessions,
+    /// Personal access tokens.
+    pub tokens: Tokens,
     /// Clients and their tokens.
     pub oauth: OAuth,
     /// Suspend, delete, restore, erase.
@@ -77,7 +84,13 @@ impl Deref for App {
 
 impl App {
     /// Who presents `token`; the guard asks this.
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+    ///
+    /// # Errors
+    /// Why the token is not good; `unavailable` when this instance cannot know.
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+        if tokens::is_personal(token) {
+            return self.tokens.authenticate(token, now).await;
+        }
         let verified = self.sessions.authenticate(token, now)?;
         if let Subject::Service(_) = verified.subject {
             self.oauth.revoked.check(verified.id)?;
@@ -87,7 +100,7 @@ impl App {
 
     /// Whether `caller` may use `scope` now. Roles and clients are looked up in memory, which follows a change within a
     /// second on every instance; a token of the first-party sign-in stands for all its person may do, any other for what it
-    /// was issued with.
+    /// was issued with and its person still may.
     ///
     /// # Errors
     /// `unauthenticated` when the token is that of a client which was disabled or deleted since.
@@ -99,10 +112,12 @@ impl App {
                 let gone = || Problem::new(Code::Unauthenticated).detail("The client that this access token was issued to is disabled.");
                 Ok(client.ok_or_else(gone)?.has_scope(scope) && held)
             }
-            Subject::Person { .. } if !held && !caller.own => Ok(false),
-            Subject::Person { user, .. } => {
-                let person = self.people.view(user).await?;
-                Ok(person.is_some_and(|person| access::grants(&person.roles, scope)))
+            Subject::Person { .. } | Subject::Token { .. } if !held && !caller.own => Ok(false),
+            Subject::Person { user, .. } | Subject::Token { user, .. } => {
+                let Some(person) = self.people.view(user).await? else { return Ok(false) };
+                // Who lost access lost their tokens with it; nobody who somehow kept one gets in.
+                let active = person.status == Status::Active;
+                Ok(active && (PERSONAL.contains(&scope) || self.roles.grants(&person.roles, scope)))
             }
         }
     }
@@ -125,12 +140,15 @@ fn slices() -> OpenApiRouter<App> {
         .merge(oauth::routes())
         .merge(audit::routes())
         .merge(flags::routes())
+        .merge(roles::routes())
+        .merge(tokens::routes())
 }
 
 /// Every slice's jobs.
 pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     let mut all = passwords::handlers(app);
     all.extend(mail::handlers(app.mailer.clone()));
+    all.extend(oauth::handlers(app));
     all
 }
 
@@ -144,20 +162,30 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("oauth", oauth::STATEMENTS),
+        ("oauth authorizations", oauth::authorize::STATEMENTS),
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
+        ("tokens", tokens::STATEMENTS),
     ]
 }
 
 /// Fan-out topics of the whole house: what one instance tells the others.
-const TOPICS: &[&str] =
-    &[sessions::SESSION_ENDED, accounts::PERSON_CHANGED, flags::FLAGS_CHANGED, oauth::CLIENT_CHANGED, oauth::TOKEN_REVOKED];
+const TOPICS: &[&str] = &[
+    sessions::SESSION_ENDED,
+    accounts::PERSON_CHANGED,
+    flags::FLAGS_CHANGED,
+    roles::ROLES_CHANGED,
+    tokens::PERSONAL_TOKEN_REVOKED,
+    oauth::CLIENT_CHANGED,
+    oauth::TOKEN_REVOKED,
+];
 
 /// Who acts when a person loses access.
-fn access_lost(sessions: &Sessions) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone())]
+fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone())]
 }
 
 /// The public routes, without the gates.
@@ -171,7 +199,9 @@ fn router(app: &App, health: health::Health) -> Router {
         .merge(docs::router(reference::to_json(&document)))
         .merge(public_health::routes(app, health))
         .merge(landing::router(app.mailer.mailbox().is_some()))
-        .merge(oauth::device::page());
+        .merge(oauth::authorize::page())
+        .merge(oauth::device::page())
+        .merge(oauth::logout_files());
     if let Some(mailbox) = app.mailer.mailbox() {
         router = router.merge(mail::routes().with_state(mailbox));
     }
@@ -215,6 +245,7 @@ pub async fn start(settings: Settings, seed: Seed) -> Result<Running, StartError
 pub async fn start_with(settings: Settings, seed: Seed, telemetry: Telemetry) -> Result<Running, StartError> {
     let app = App::open(settings, seed).await?;
     app.sessions.revocations().poll().await.map_err(StartError::Database)?;
+    app.tokens.poll().await.map_err(StartError::Database)?;
     app.flags.reload().await.map_err(StartError::Database)?;
     app.oauth.revoked.poll().await.map_err(StartError::Database)?;
     let settings = &app.ground.settings;

@@ -1,14 +1,27 @@
-//! Closed by default: every operation of the API reference is run as nobody. What is open stands in the list
-//! below; an operation that neither asks for an access token nor stands there fails.
+//! Closed by default: the declaration of every operation's guard, held against what the operation does.
+//!
+//! A route comes with its operation in the API reference, and the operation says who gets in; what says nothing must stand in the
+//! list below. Then every operation is run as those who must not get in, and as those who must: who has just the scope that is
+//! declared, and who has every other. Each check is shown a reference that lies, to prove that it would notice.
+
+#[path = "closed/cast.rs"]
+mod cast;
+#[path = "closed/operation.rs"]
+mod operation;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
 use keystead::access::SCOPES;
+use keystead::access::scope::PERSONAL;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Instance, Store, both_stores};
+use self::cast::Cast;
+use self::operation::operations_of;
+pub use self::operation::{Guard, Operation, operations};
+use crate::support::{Answer, Client, Instance, Store, both_stores};
 
 /// Anybody may call these: to sign in, to go on by refresh token, or to ask whether they are signed in. OAuth's endpoints
 /// learn from the request itself which client calls.
@@ -20,6 +33,8 @@ const OPEN: &[&str] = &[
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /oauth2/authorize",
+    "GET /oauth2/logout",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password/forgot",
@@ -29,69 +44,113 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/verify-email",
     "POST /api/v1/auth/verify-email/resend",
+    "POST /oauth2/authorize",
     "POST /oauth2/device_authorization",
     "POST /oauth2/introspect",
+    "POST /oauth2/logout",
+    "POST /oauth2/par",
     "POST /oauth2/revoke",
     "POST /oauth2/token",
 ];
 
-/// One operation of the document.
-pub struct Operation {
-    /// The method.
-    pub method: Method,
-    /// The path with its parameters as they are written: `/api/v1/sessions/{id}`.
-    pub template: String,
-    /// Its description.
-    pub described: Value,
-}
-
-impl Operation {
-    /// The method and the path as written.
-    pub fn name(&self) -> String {
-        format!("{} {}", self.method, self.template)
+/// What is wrong with the declarations themselves.
+fn undeclared(operations: &[Operation]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut open = BTreeSet::new();
+    for operation in operations {
+        match operation.guard() {
+            Ok(Guard::Open) => {
+                open.insert(operation.name());
+            }
+            Ok(Guard::Person) => {}
+            Ok(Guard::Scoped(scope)) if SCOPES.contains(&scope.as_str()) => {}
+            Ok(Guard::Personal(scope)) if PERSONAL.contains(&scope.as_str()) => {}
+            Ok(Guard::Scoped(scope) | Guard::Personal(scope)) => {
+                wrong.push(format!("{} asks for {scope}, which nothing grants", operation.name()));
+            }
+            Err(how) => wrong.push(how),
+        }
     }
-
-    /// A path that names something that does not exist.
-    pub fn path(&self) -> String {
-        let parts = self.template.split('/').map(|part| if part.starts_with('{') { "01920000-0000-7000-8000-000000000000" } else { part });
-        parts.collect::<Vec<_>>().join("/")
-    }
-
-    /// Whether it is only for bearers of an access token.
-    pub fn is_closed(&self) -> bool {
-        let asked = self.described["security"].as_array().cloned().unwrap_or_default();
-        !asked.is_empty() && asked.iter().all(|scheme| scheme.get("bearer").is_some())
-    }
-
-    /// The scope that its guard asks for.
-    pub fn scope(&self) -> Option<String> {
-        let scope = self.described["security"].as_array()?.iter().find_map(|scheme| scheme["bearer"][0].as_str())?;
-        self.is_closed().then(|| scope.to_owned())
-    }
-}
-
-/// Every operation of the generated document.
-pub fn operations() -> Vec<Operation> {
-    let document = serde_json::to_value(keystead::app::openapi()).expect("the document is JSON");
-    let paths = document["paths"].as_object().expect("paths").clone();
-    let all = paths.into_iter().flat_map(|(template, item)| {
-        let item = item.as_object().expect("a path item").clone();
-        item.into_iter().filter_map(move |(method, described)| {
-            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?;
-            described.get("responses")?;
-            Some(Operation { method, template: template.clone(), described })
-        })
-    });
-    all.collect()
+    let listed: BTreeSet<String> = OPEN.iter().map(|&name| name.to_owned()).collect();
+    wrong.extend(open.difference(&listed).map(|name| format!("{name} declares no guard and is not listed as open")));
+    wrong.extend(listed.difference(&open).map(|name| format!("{name} is listed as open and is not")));
+    wrong
 }
 
 #[test]
-fn every_operation_is_closed_or_listed_as_open() {
+fn every_operation_declares_its_guard() {
     let operations = operations();
     assert!(operations.len() > 15, "the document was not read");
-    let open: BTreeSet<String> = operations.iter().filter(|operation| !operation.is_closed()).map(Operation::name).collect();
-    let listed: BTreeSet<String> = OPEN.iter().map(|&name| name.to_owned()).collect();
-    assert_eq!(open, listed, "an operation without `security: bearer` must be listed in OPEN, and nothing else");
+    assert_eq!(undeclared(&operations), Vec::<String>::new());
+}
+
+#[test]
+fn a_missing_or_odd_declaration_is_noticed() {
+    let changed = |path: &str, method: &str, security: Value| {
+        let mut document = serde_json::to_value(keystead::app::openapi()).expect("the document is JSON");
+        document["paths"][path][method]["responses"] = json!({});
+        document["paths"][path][method]["security"] = security;
+        undeclared(&operations_of(&document))
+    };
+    let new = "/api/v1/admin/new";
+    for (security, noticed) in [
+        (Value::Null, "POST /api/v1/admin/new declares no guard and is not listed as open"),
+        (json!([]), "POST /api/v1/admin/new declares no guard and is not listed as open"),
+        (json!([{}, {"bearer": ["users:read"]}]), "POST /api/v1/admin/new declares no guard and is not listed as open"),
+        (json!([{"client": []}]), "POST /api/v1/admin/new declares no guard and is not listed as open"),
+        (json!([{"bearer": ["users:nothing"]}]), "POST /api/v1/admin/new asks for users:nothing, which nothing grants"),
+        (json!([{"bearer": []}, {"delegated": ["users:read"]}]), "POST /api/v1/admin/new asks for users:read, which nothing grants"),
+        (json!([{"bearer": ["users:read", "users:write"]}]), "POST /api/v1/admin/new asks for more than one scope"),
+        (json!([{"bearer": []}, {"bearer": ["users:read"]}]), "POST /api/v1/admin/new names no delegated scope"),
+        (json!([{"delegated": ["account:read"]}]), "POST /api/v1/admin/new names no bearer first"),
+    ] {
+        assert_eq!(changed(new, "post", security.clone()), [noticed], "{security}");
+    }
+    assert_eq!(changed(new, "post", json!([{"bearer": ["users:read"]}])), Vec::<String>::new());
+    let closed = changed("/api/v1/auth/login", "post", json!([{"bearer": []}]));
+    assert_eq!(closed, ["POST /api/v1/auth/login is listed as open and is not"]);
+}
+
+/// Pages, files and probes, which are no operations. Whatever else is routed comes by `routes!`, and so with its operation.
+const BESIDE_THE_DOCUMENT: &[&str] = &[
+    "app/public_health.rs",
+    "dev/mod.rs",
+    "http/docs.rs",
+    "http/health.rs",
+    "http/landing.rs",
+    "http/ops.rs",
+    "mail/routes.rs",
+    "oauth/authorize/page.rs",
+    "oauth/device/page.rs",
+    "oauth/logout/page.rs",
+];
+
+#[test]
+fn nothing_is_routed_beside_the_document() {
+    let mut found = BTreeSet::new();
+    routed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
+    let listed: BTreeSet<String> = BESIDE_THE_DOCUMENT.iter().map(|&file| file.to_owned()).collect();
+    let beside: Vec<_> = found.difference(&listed).collect();
+    assert!(
+        beside.is_empty() && found.len() > 4,
+        "{beside:?}: a route that is not given by `routes!` has no operation, and nobody checks its guard"
+    );
+}
+
+/// The files that give a path to a router.
+fn routed(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a readable folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let here = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+        if path.is_dir() && name != "tests" {
+            routed(&path, &here, found);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            if [".route(\"", ".route_service(", ".nest("].iter().any(|call| text.contains(call)) {
+                found.insert(here);
+            }
+        }
+    }
 }
 
 /// Who is nobody: no token, no token of ours, one that has ended, one whose session has.
@@ -113,19 +172,26 @@ async fn nobodies(instance: &Instance) -> Vec<(&'static str, Client)> {
     ]
 }
 
-/// Nobody gets in, and whether something exists or the body was right is not told either.
-async fn nobody_gets_in(store: Store) {
-    let instance = Instance::start(store).await;
-    let nobodies = nobodies(&instance).await;
-    for operation in operations().into_iter().filter(Operation::is_closed) {
+/// Who gets in without being anybody; whether something exists, or the body was right, is not told either.
+async fn open_to_nobody(instance: &Instance, operations: &[Operation]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let nobodies = nobodies(instance).await;
+    for operation in operations.iter().filter(|operation| operation.is_closed()) {
         for (what, nobody) in &nobodies {
             for body in [None, Some(json!({})), Some(json!({"unknown": 1}))] {
                 let answer = nobody.send(operation.method.clone(), &operation.path(), body).await;
-                assert_eq!(answer.status, 401, "{} {what}\n{answer}", operation.name());
-                assert!(answer.header("www-authenticate").is_some(), "{} {what}\n{answer}", operation.name());
+                if answer.status != 401 || answer.header("www-authenticate").is_none() {
+                    wrong.push(format!("{} answers {} {what}", operation.name(), answer.status));
+                }
             }
         }
     }
+    wrong
+}
+
+async fn nobody_gets_in(store: Store) {
+    let instance = Instance::start(store).await;
+    assert_eq!(open_to_nobody(&instance, &operations()).await, Vec::<String>::new());
 }
 
 /// A stranger who is signed in finds nothing of others behind their ids.
@@ -134,7 +200,8 @@ async fn strangers_find_nothing(store: Store) {
     let ada = instance.signed_up("ada@example.com").await;
     let eve = instance.signed_up("eve@example.com").await;
     let mut tried = 0;
-    let mine = |operation: &Operation| operation.template.contains('{') && operation.scope().is_none();
+    let mine =
+        |operation: &Operation| operation.template.contains('{') && matches!(operation.guard(), Ok(Guard::Person | Guard::Personal(_)));
     for operation in operations().into_iter().filter(mine) {
         for id in [ada.session_id(), ada.id()] {
             let path = operation.path().replace("01920000-0000-7000-8000-000000000000", id);
@@ -152,24 +219,88 @@ async fn strangers_find_nothing(store: Store) {
     ada.api.get("/api/v1/auth/me").await.expect(200);
 }
 
-/// Whoever lacks the scope that the document names gets 403, whatever they ask for; who was granted another scope too.
-async fn nobody_passes_without_the_scope(store: Store) {
-    let instance = Instance::start(store).await;
-    let eve = instance.signed_up("eve@example.com").await;
-    let auditor = instance.signed_up("auditor@example.com").await;
-    instance.set_roles(&auditor, "auditor").await;
-    for operation in operations() {
-        let Some(scope) = operation.scope() else { continue };
-        assert!(SCOPES.contains(&scope.as_str()), "{} asks for {scope}, which no role grants", operation.name());
-        for id in ["01920000-0000-7000-8000-000000000000", eve.id()] {
-            let path = operation.path().replace("01920000-0000-7000-8000-000000000000", id);
+/// Whether it was the guard that refused.
+fn is_kept_out(answer: &Answer) -> bool {
+    answer.status == 401 || (answer.status == 403 && answer.body["code"] == "insufficient_scope")
+}
+
+/// Where the declared scope is not what is asked for: whoever lacks it gets in, or whoever has it does not.
+async fn not_as_declared(instance: &Instance, operations: &[Operation]) -> Vec<String> {
+    let cast = Cast::of(instance).await;
+    let mut wrong = Vec::new();
+    let of_scope = |scope: &str| {
+        let scope = scope.to_owned();
+        operations
+            .iter()
+            .filter(move |operation| matches!(operation.guard(), Ok(Guard::Scoped(asked) | Guard::Personal(asked)) if asked == scope))
+    };
+    for scope in SCOPES.iter().chain(PERSONAL).copied().filter(|scope| of_scope(scope).next().is_some()) {
+        let holders = cast.holders(instance, scope).await;
+        for operation in of_scope(scope) {
             for body in [None, Some(json!({})), Some(json!({"unknown": 1}))] {
-                let answer = eve.api.send(operation.method.clone(), &path, body.clone()).await;
-                answer.expect_problem(403, "insufficient_scope");
-                if !scope.ends_with(":read") {
-                    auditor.api.send(operation.method.clone(), &path, body).await.expect_problem(403, "insufficient_scope");
+                for (who, api) in &holders.lacks {
+                    let answer = api.send(operation.method.clone(), &operation.path(), body.clone()).await;
+                    if answer.status != 403 || answer.body["code"] != "insufficient_scope" {
+                        wrong.push(format!("{} answers {} to {who}, not 403", operation.name(), answer.status));
+                    }
+                }
+                for (who, api) in &holders.has {
+                    let answer = api.send(operation.method.clone(), &operation.path(), body.clone()).await;
+                    if is_kept_out(&answer) {
+                        wrong.push(format!("{} answers {} to {who}", operation.name(), answer.status));
+                    }
                 }
             }
+        }
+    }
+    for operation in operations.iter().filter(|operation| operation.guard() == Ok(Guard::Person)) {
+        let answer = cast.everything.send(operation.method.clone(), &operation.path(), None).await;
+        if !matches!(answer.status, 401 | 403) {
+            wrong.push(format!("{} answers {} to a token, and is for the person alone", operation.name(), answer.status));
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    wrong
+}
+
+async fn the_declared_scope_is_what_is_asked_for(store: Store) {
+    let instance = Instance::start(store).await;
+    assert_eq!(not_as_declared(&instance, &operations()).await, Vec::<String>::new());
+}
+
+/// The checks are shown a document that lies.
+async fn a_wrong_declaration_is_noticed(store: Store) {
+    let instance = Instance::start(store).await;
+    let lie = |path: &str, method: &str, security: Value| {
+        let mut document = serde_json::to_value(keystead::app::openapi()).expect("the document is JSON");
+        document["paths"][path][method]["security"] = security;
+        let mut operations = operations_of(&document);
+        operations.retain(|operation| operation.template == path && operation.method.as_str().eq_ignore_ascii_case(method));
+        operations
+    };
+    let another = lie("/api/v1/admin/flags", "get", json!([{"bearer": ["users:read"]}]));
+    assert_eq!(
+        not_as_declared(&instance, &another).await,
+        [
+            "GET /api/v1/admin/flags answers 200 to a person with every other scope, not 403",
+            "GET /api/v1/admin/flags answers 200 to a token with every other scope, not 403",
+            "GET /api/v1/admin/flags answers 403 to a person with the scope",
+            "GET /api/v1/admin/flags answers 403 to a token with the scope",
+        ]
+    );
+    let open = lie("/api/v1/auth/session", "get", json!([{"bearer": []}]));
+    assert!(open_to_nobody(&instance, &open).await.contains(&"GET /api/v1/auth/session answers 200 without a token".to_owned()));
+}
+
+/// Somebody who has a scope finds no more than that it is so; a stranger has none.
+async fn a_stranger_has_no_scope(store: Store) {
+    let instance = Instance::start(store).await;
+    let eve = instance.signed_up("eve@example.com").await;
+    for operation in operations().into_iter().filter(|operation| matches!(operation.guard(), Ok(Guard::Scoped(_)))) {
+        for id in ["01920000-0000-7000-8000-000000000000", eve.id()] {
+            let path = operation.path().replace("01920000-0000-7000-8000-000000000000", id);
+            eve.api.send(operation.method.clone(), &path, None).await.expect_problem(403, "insufficient_scope");
         }
     }
 }
@@ -204,4 +335,11 @@ async fn what_is_not_documented_is_not_there(store: Store) {
     }
 }
 
-both_stores!(nobody_gets_in, nobody_passes_without_the_scope, strangers_find_nothing, what_is_not_documented_is_not_there);
+both_stores!(
+    a_stranger_has_no_scope,
+    a_wrong_declaration_is_noticed,
+    nobody_gets_in,
+    strangers_find_nothing,
+    the_declared_scope_is_what_is_asked_for,
+    what_is_not_documented_is_not_there
+);

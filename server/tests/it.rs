@@ -46,6 +46,8 @@ mod oauth;
 mod passwords;
 #[path = "../src/privacy/tests.rs"]
 mod privacy;
+#[path = "../src/roles/tests.rs"]
+mod roles;
 #[path = "../src/secret/tests.rs"]
 mod secret;
 #[path = "../src/sessions/tests.rs"]
@@ -54,3 +56,5 @@ mod sessions;
 mod shared;
 #[path = "../src/telemetry/tests.rs"]
 mod telemetry;
+#[path = "../src/tokens/tests.rs"]
+mod tokens;

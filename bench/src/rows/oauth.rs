@@ -12,6 +12,7 @@ use crate::table::{Row, count, median};
 use crate::tokens::Samples;
 
 const INTROSPECT: &str = "/oauth2/introspect";
+const USERINFO: &str = "/oauth2/userinfo";
 const TOKEN: &str = "/oauth2/token";
 const FORM: &str = "application/x-www-form-urlencoded";
 const PEOPLE: usize = 64;
@@ -30,9 +31,11 @@ pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
     let ours = Server::start(site)?;
     let asked = samples.access.iter().take(PEOPLE).map(|token| load::post_text(INTROSPECT, FORM, &format!("{client}&token={token}")));
     let introspection = beside_a_bare_route(&ours, INTROSPECT, &asked.collect::<Vec<_>>(), pace)?;
+    let asked: Vec<String> = samples.openid.iter().take(PEOPLE).map(|token| load::get(USERINFO, token)).collect();
+    let userinfo = beside_a_bare_route(&ours, USERINFO, &asked, pace)?;
     let issued = issued(&ours, &load::post_text(TOKEN, FORM, &format!("{client}&grant_type=client_credentials")), pace)?;
     ours.stop()?;
-    Ok(vec![introspection.row(format!("Introspection, {PEOPLE} people's tokens"), 0.60), issued])
+    Ok(vec![introspection.row(format!("Introspection, {PEOPLE} people's tokens"), 0.60), userinfo.row(format!("GET /oauth2/userinfo, {PEOPLE} people"), 0.60), issued])
 }
 
 /// Tokens for a client itself, against signatures of as many bytes on all cores and nothing else.

@@ -1,20 +1,19 @@
-//! Roles and the scopes they grant. The guard itself is an extractor: a route that takes
-//! `Scoped<scope::UsersRead>` ([`crate::http::guard::Scoped`]) lets in who was granted that scope.
+//! Scopes: what routes ask for and what tokens carry. Which role grants which is for [`crate::roles`] to say.
+//!
+//! The guard itself is an extractor: a route that takes `Scoped<scope::UsersRead>` ([`crate::http::guard::Scoped`]) lets in who
+//! was granted that scope.
 
 pub mod scope;
 
 pub use scope::SCOPES;
 
-/// The built-in roles.
-pub const ROLES: &[&str] = &["user", "auditor", "admin"];
+/// The longest scope, in characters.
+pub const SCOPE_MAX: usize = 64;
 
-/// The scopes that `roles` grant together, each once, in the order of [`SCOPES`].
-pub fn scopes_of(roles: &[String]) -> Vec<&'static str> {
-    SCOPES.iter().copied().filter(|scope| grants(roles, scope)).collect()
-}
+/// What OpenID Connect and OAuth give a meaning of their own (OpenID Connect Core sections 5.4 and 11).
+pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "address", "phone", "offline_access"];
 
-/// Whether `roles` grant `scope`: `admin` everything, `auditor` what only reads.
-pub fn grants(roles: &[String], scope: &str) -> bool {
-    let has = |role: &str| roles.iter().any(|held| held == role);
-    SCOPES.contains(&scope) && (has("admin") || (has("auditor") && scope.ends_with(":read")))
+/// Whether `word` is a scope as RFC 6749 section 3.3 writes one.
+pub fn is_scope(word: &str) -> bool {
+    (1..=SCOPE_MAX).contains(&word.len()) && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

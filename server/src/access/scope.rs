@@ -6,12 +6,19 @@ macro_rules! scopes {
     ($($(#[$doc:meta])* $name:ident = $scope:literal;)+) => {
         $($(#[$doc])* #[derive(Clone, Copy, Debug)] pub struct $name;
         impl Scope for $name { const NAME: &'static str = $scope; })+
-        /// Everything a role can grant; `admin` has all of it, `auditor` what only reads.
-        pub const SCOPES: &[&str] = &[$($scope),+];
     };
 }
 
-scopes! {
+macro_rules! listed {
+    ($($(#[$doc:meta])* $list:ident: { $($(#[$each:meta])* $name:ident = $scope:literal;)+ })+) => {
+        $(scopes! { $($(#[$each])* $name = $scope;)+ }
+        $(#[$doc])* pub const $list: &[&str] = &[$($scope),+];)+
+    };
+}
+
+listed! {
+/// Everything of Keystead's that a role can grant; `admin` has all of it, `auditor` what only reads.
+SCOPES: {
     /// Search, verify and export the audit trail.
     AuditRead = "audit:read";
     /// Register and change OAuth clients.
@@ -30,10 +37,23 @@ scopes! {
     OpsRead = "ops:read";
     /// Consume another subject's quota.
     QuotasWrite = "quotas:write";
+    /// See roles and what they grant.
+    RolesRead = "roles:read";
+    /// Make, change and delete roles.
+    RolesWrite = "roles:write";
     /// Ask about access tokens that were issued to other clients.
     TokensIntrospect = "tokens:introspect";
     /// Search and see accounts.
     UsersRead = "users:read";
     /// Change accounts.
     UsersWrite = "users:write";
+}
+/// What every person may do for themselves. No role grants these; a token that does not stand for its person in full carries those
+/// that it was made for.
+PERSONAL: {
+    /// See one's own account.
+    AccountRead = "account:read";
+    /// Evaluate feature flags for oneself.
+    FlagsEvaluate = "flags:evaluate";
+}
 }

@@ -1,24 +1,19 @@
-//! What roles grant, as a pure rule.
+//! What a scope is, as a pure rule.
 
-use keystead::access::{ROLES, SCOPES, scopes_of};
+use keystead::access::{SCOPE_MAX, SCOPES, is_scope};
 
-fn scopes(roles: &[&str]) -> Vec<&'static str> {
-    scopes_of(&roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>())
+#[test]
+fn every_scope_is_one_and_stands_once_in_order() {
+    assert!(SCOPES.is_sorted_by(|one, next| one < next));
+    assert!(SCOPES.iter().all(|scope| is_scope(scope) && (scope.ends_with(":read") || !scope.contains(":read"))));
 }
 
 #[test]
-fn roles_grant_what_the_contract_says() {
-    assert_eq!(scopes(&["admin"]), SCOPES);
-    assert_eq!(scopes(&["auditor"]), ["audit:read", "flags:read", "jobs:read", "ops:read", "users:read"]);
-    assert_eq!(scopes(&["user"]), Vec::<&str>::new());
-    assert_eq!(scopes(&[]), Vec::<&str>::new());
-}
-
-#[test]
-fn roles_add_up_and_unknown_ones_grant_nothing() {
-    assert_eq!(scopes(&["user", "auditor", "admin", "admin"]), SCOPES);
-    for odd in ["Admin", "admin ", "", "root", "*", "admin\0", "users:write"] {
-        assert_eq!(scopes(&[odd]), Vec::<&str>::new(), "{odd:?}");
+fn a_scope_is_a_word_of_visible_ascii() {
+    for good in ["a", "reports:read", "https://api.example.com/x", "!", &"x".repeat(SCOPE_MAX)] {
+        assert!(is_scope(good), "{good:?}");
     }
-    assert!(ROLES.contains(&"user") && SCOPES.is_sorted());
+    for bad in ["", " ", "a b", "a\"b", "a\\b", "ä", "a\n", "\0", &"x".repeat(SCOPE_MAX + 1)] {
+        assert!(!is_scope(bad), "{bad:?}");
+    }
 }

@@ -10,12 +10,13 @@ use super::profile::{check_name, check_role};
 use super::seal::{seal_job_role, seal_name};
 use super::store;
 use super::view::UserBody;
+use crate::access::scope::AccountRead;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::Json;
-use crate::http::guard::Caller;
+use crate::http::guard::{Caller, Personal};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<App> {
@@ -29,9 +30,9 @@ struct AccountAnswer {
 }
 
 /// My account
-#[utoipa::path(get, path = "/api/v1/account", tag = "account", operation_id = "getAccount", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/account", tag = "account", operation_id = "getAccount", security(("bearer" = []), ("delegated" = ["account:read"])),
     responses((status = 200, body = AccountAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn show(State(app): State<App>, caller: Caller) -> Result<Json<AccountAnswer>, Problem> {
+async fn show(State(app): State<App>, caller: Personal<AccountRead>) -> Result<Json<AccountAnswer>, Problem> {
     let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
     Ok(Json(AccountAnswer { user: person.body() }))
 }

@@ -30,15 +30,15 @@ crate::statements! {
       postgres "SELECT email_index FROM users WHERE email_index IN (SELECT decode(value, 'hex') FROM json_array_elements_text($1::text::json))";
     /// A person by id.
     FIND = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
-            password_changed_at, contested_at
+            password_changed_at, contested_at, updated_at
         FROM users WHERE id = $1";
     /// A person by address.
     FIND_BY_EMAIL = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
-            password_changed_at, contested_at
+            password_changed_at, contested_at, updated_at
         FROM users WHERE email_index = $1";
     /// A page of people, newest first.
     LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
-            password_changed_at, contested_at
+            password_changed_at, contested_at, updated_at
         FROM users WHERE id < $1 AND (status = $2 OR $2 = '') AND (deleted_at IS NULL OR $3) ORDER BY id DESC LIMIT $4";
     /// Who was changed since.
     CHANGED_SINCE = "SELECT id, updated_at, version FROM users WHERE updated_at > $1";
@@ -121,6 +121,8 @@ pub struct UserRow {
     pub password_changed_at: Option<Timestamp>,
     /// When somebody signed up again with the address before it was confirmed.
     pub contested_at: Option<Timestamp>,
+    /// Last change of what is known about them.
+    pub updated_at: Timestamp,
 }
 
 /// A person to be written.
@@ -165,6 +167,7 @@ fn user(row: &Row) -> Result<UserRow, DbError> {
         version: row.get(12)?,
         password_changed_at: row.get(13)?,
         contested_at: row.get(14)?,
+        updated_at: row.get(15)?,
     })
 }
 
@@ -362,6 +365,7 @@ impl From<&NewUser> for UserRow {
             version: 1,
             password_changed_at: Some(new.created_at),
             contested_at: None,
+            updated_at: new.created_at,
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct PersonView {
     pub status: Status,
     /// Authorization roles.
     pub roles: Vec<String>,
+    /// Last change of what is known about them.
+    pub updated_at: Timestamp,
     /// Counts changes.
     pub version: i64,
 }
@@ -78,12 +80,17 @@ impl PersonView {
         // Strings and numbers always serialise.
         let json = serde_json::to_vec(&UserOnly { user: &body }).unwrap_or_default().into();
         let (email, name) = (body.email.clone(), body.name.clone());
-        Ok(Self { email, name, status: row.status, roles: row.roles.clone(), version: row.version, json, body })
+        Ok(Self { email, name, status: row.status, roles: row.roles.clone(), updated_at: row.updated_at, version: row.version, json, body })
     }
 
     /// `user` of an answer.
     pub fn body(&self) -> UserBody {
         self.body.clone()
+    }
+
+    /// Whether the address is confirmed.
+    pub fn email_verified(&self) -> bool {
+        self.body.email_verified
     }
 }
 

@@ -18,10 +18,12 @@ use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::roles::Roles;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
+use crate::tokens::Tokens;
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -112,11 +114,14 @@ impl App {
             ground::Parts { settings, clock, random, db, vault, keyring, roots, signer, password_pool, shared, jobs, limiter, csrf };
         let ground = Ground::new(parts);
         let people = People::new(ground.clone());
-        let sessions = Sessions::new(ground.clone(), people.clone());
+        let roles = Roles::new(ground.clone());
+        roles.reload().await.map_err(StartError::Database)?;
         let oauth = OAuth::new(ground.clone());
-        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions));
+        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), Arc::new(oauth.clone()));
+        let tokens = Tokens::new(ground.clone());
+        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens));
         let flags = Flags::new(ground.clone());
-        let parts = Parts { ground, people, sessions, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
+        let parts = Parts { ground, people, roles, sessions, tokens, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
         Ok(Self(Arc::new(parts)))
     }
 

@@ -12,10 +12,12 @@ use crate::audit::Actor;
 use crate::error::Problem;
 use crate::flags::FLAGS_CHANGED;
 use crate::oauth::{CLIENT_CHANGED, TOKEN_REVOKED};
+use crate::roles::ROLES_CHANGED;
 use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords};
+use crate::tokens::PERSONAL_TOKEN_REVOKED;
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -31,6 +33,8 @@ const BATCH: u32 = 200;
 const REWRAP_BATCH: u32 = 5_000;
 /// How long used-up codes and counted failures are kept, for whoever looks into an incident.
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long personal access tokens that ended are still listed.
+const KEEP_TOKENS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const JOBS_AT_ONCE: usize = 4;
 
 /// Starts the background of a serving instance. It ends when `stop` is cancelled; no more jobs are begun once
@@ -42,6 +46,10 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.people.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.flags.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.roles.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.tokens.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.oauth.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -109,7 +117,13 @@ async fn follow(app: &App, stop: CancellationToken) {
                     tracing::debug!(%error, "the flags could not be read again; the next poll does");
                 }
             }
+            Ok(message) if message.topic == ROLES_CHANGED => {
+                if let Err(error) = app.roles.reload().await {
+                    tracing::debug!(%error, "the roles could not be read again; the next poll does");
+                }
+            }
             Ok(message) if message.topic == CLIENT_CHANGED => app.oauth.clients.receive(&message.payload),
+            Ok(message) if message.topic == PERSONAL_TOKEN_REVOKED => app.tokens.receive(&message.payload),
             Ok(message) if message.topic == TOKEN_REVOKED => app.oauth.revoked.receive(&message.payload),
             Ok(_) => {}
             // The polls bring what was missed.
@@ -145,7 +159,9 @@ impl App {
             .write(async move |tx| {
                 codes::purge_expired(tx, old).await?;
                 idempotency::purge(tx, now).await?;
+                tokens::purge(tx, now.minus(KEEP_TOKENS)).await?;
                 oauth::purge(tx, old).await?;
+                oauth::authorize::purge(tx, old).await?;
                 oauth::device::purge(tx, now).await?;
                 passwords::purge_failures(tx, uncounted).await
             })

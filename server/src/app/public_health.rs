@@ -37,7 +37,10 @@ pub(super) async fn status(State((app, health)): State<(App, Health)>, request: 
     let report = health.report().await;
     let (mut parts, _) = request.into_parts();
     let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await else { return report.summary() };
-    let caller = bearer(&parts).and_then(|token| app.authenticate(token, visit.now()).ok());
+    let caller = match bearer(&parts) {
+        Some(token) => app.authenticate(token, visit.now()).await.ok(),
+        None => None,
+    };
     let granted = match caller {
         Some(caller) => app.grants(&caller, OpsRead::NAME).await.unwrap_or(false),
         None => false,

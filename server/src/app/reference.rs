@@ -33,6 +33,7 @@ by two tabs say, gets the same successor.
         (name = "sessions", description = "Refresh, verify, list and end sessions"),
         (name = "keys", description = "The public keys that verify access tokens"),
         (name = "oauth", description = "Tokens for clients, as the RFCs write it: forms in, `snake_case` out"),
+        (name = "roles", description = "Which scopes the roles of people grant"),
         (name = "clients", description = "OAuth clients of the installation"),
         (name = "operations", description = "Health"),
         (name = "administration", description = "Accounts and the record, for those who run the installation"),
@@ -51,7 +52,10 @@ impl Modify for Surroundings {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The access token of a sign-in answer (RFC 9068)."))
+            .description(Some(
+                "The access token of a sign-in answer (RFC 9068). Where a scope is named, every token that was granted it: also \
+                of a service, of an application, and a personal access token.",
+            ))
             .build();
         // The tags' names are part of the contract; the reference shows them as headings.
         for tag in document.tags.iter_mut().flatten() {
@@ -64,7 +68,15 @@ impl Modify for Surroundings {
             .description(Some("The id and the secret of an OAuth client (RFC 6749 section 2.3.1); or either in the body."))
             .build();
         let components = document.components.get_or_insert_default();
+        let delegated = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "A token that acts for a person with fewer rights than theirs, and has the scope: a personal access token \
+                (`ksp_…`), or that of an application they let in.",
+            ))
+            .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("delegated", SecurityScheme::Http(delegated));
         components.add_security_scheme("client", SecurityScheme::Http(client));
     }
 }

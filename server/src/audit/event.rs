@@ -32,7 +32,7 @@ pub enum Actor {
 impl From<Subject> for Actor {
     fn from(subject: Subject) -> Self {
         match subject {
-            Subject::Person { user, .. } => Self::User(user),
+            Subject::Person { user, .. } | Subject::Token { user, .. } => Self::User(user),
             Subject::Service(client) => Self::Client(client),
         }
     }
@@ -61,7 +61,7 @@ impl Target {
         Self { kind: "client", id: Some(id) }
     }
 
-    /// One access token, by its `jti`.
+    /// One access token, by its `jti`; or one personal access token.
     pub const fn token(id: Uuid) -> Self {
         Self { kind: "token", id: Some(id) }
     }

@@ -91,6 +91,14 @@ actions! {
     FLAG_CHANGED = "flag.changed";
     /// A feature flag was deleted.
     FLAG_DELETED = "flag.deleted";
+    /// A role was made or changed.
+    ROLE_CHANGED = "role.changed";
+    /// A role was deleted.
+    ROLE_DELETED = "role.deleted";
+    /// A person made a personal access token.
+    PERSONAL_TOKEN_CREATED = "personal_token.created";
+    /// A personal access token was revoked.
+    PERSONAL_TOKEN_REVOKED = "personal_token.revoked";
     /// An OAuth client was registered.
     CLIENT_CREATED = "client.created";
     /// A client's registration was changed, or it was disabled or enabled.
@@ -109,6 +117,14 @@ actions! {
     DEVICE_APPROVED = "device.approved";
     /// Somebody did not let a device in.
     DEVICE_DENIED = "device.denied";
+    /// Somebody let an application in; its code is on the way.
+    AUTHORIZATION_GRANTED = "authorization.granted";
+    /// Somebody did not let an application in.
+    AUTHORIZATION_DENIED = "authorization.denied";
+    /// Somebody took back what they had let an application do.
+    AUTHORIZATION_WITHDRAWN = "authorization.withdrawn";
+    /// An authorization code was presented again; what it had given is void.
+    CODE_REPLAYED = "authorization.code_replayed";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

@@ -24,7 +24,7 @@ use crate::db::hex;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::{Json, Query};
-use crate::http::guard::{Scoped, Subject, take};
+use crate::http::guard::{Scoped, take};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
 use crate::http::visit::Visit;
@@ -191,9 +191,9 @@ async fn export(
 ) -> Result<Response, Problem> {
     take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
     let (ground, format) = (&app.ground, query.format);
-    let key = match caller.subject {
-        Subject::Person { user, .. } => Some(ground.keyring.get(user).await?),
-        Subject::Service(_) => None,
+    let key = match caller.subject.person() {
+        Some(person) => Some(ground.keyring.get(person).await?),
+        None => None,
     };
     let event = Event::new(ground, AUDIT_EXPORTED, visit.now()).actor(caller.subject.into()).target(Target::none("audit"));
     let event = event.detail("format", format.as_str()).origin(ground, key.as_ref(), &origin);

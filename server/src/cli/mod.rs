@@ -20,6 +20,7 @@ pub mod openapi;
 mod output;
 pub mod password;
 pub mod remote;
+pub mod roles;
 pub mod serve;
 pub mod users;
 pub mod whoami;
@@ -71,6 +72,9 @@ pub enum Command {
     /// See and change feature flags
     #[command(subcommand)]
     Flags(flags::Flags),
+    /// See and change which scopes roles grant
+    #[command(subcommand)]
+    Roles(roles::Roles),
     /// Check and export the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -174,6 +178,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Keys(keys) => keys.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Flags(flags) => flags.run(output),
+        Command::Roles(roles) => roles.run(output),
         Command::Login(login) => login.run(output),
         Command::Whoami(whoami) => whoami.run(output),
         Command::Logout(logout) => logout.run(output),

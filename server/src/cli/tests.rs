@@ -21,6 +21,8 @@ mod migrate;
 mod openapi;
 #[path = "tests/remote.rs"]
 mod remote;
+#[path = "tests/roles.rs"]
+mod roles;
 #[path = "tests/signing_in.rs"]
 mod signing_in;
 #[path = "tests/users.rs"]

@@ -38,6 +38,9 @@ const MAIN: &[Migration] = migrations!("main":
     9 "0009_relying_parties",
     10 "0010_client_sessions",
     11 "0011_device_requests",
+    12 "0012_roles",
+    13 "0013_personal_tokens",
+    14 "0014_authorization",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

@@ -10,7 +10,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use super::declared::DECLARED;
 use super::definition::{Definition, Kind, Rule, check_key};
@@ -21,9 +20,9 @@ use crate::audit::{self, Event, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Query};
-use crate::http::guard::{Scoped, Subject};
+use crate::http::guard::Scoped;
 use crate::http::if_match::{IfMatch, etag};
-use crate::http::page::{List, PageQuery};
+use crate::http::page::{List, PageQuery, place_of};
 use crate::time::Timestamp;
 
 /// Flags of an installation; all of them are in the memory of every instance.
@@ -214,19 +213,7 @@ async fn list_flags(
 ) -> Result<Json<List<FlagView>>, Problem> {
     let page = query.check(&app.ground.roots, LIST)?;
     let flags = list(&app).await?;
-    // A flag that was deleted meanwhile has no place any more; its page begins anew.
-    let place = page.after.and_then(|after| flags.iter().position(|flag| cursor(&flag.key) == after));
-    let rest = flags.into_iter().skip(place.map_or(0, |place| place + 1));
-    let items = rest.take(page.limit as usize + 1).collect();
-    Ok(Json(page.answer(&app.ground.roots, LIST, items, |flag: &FlagView| cursor(&flag.key))))
-}
-
-/// A flag's place in the list, as an id.
-fn cursor(key: &str) -> Uuid {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest.as_ref()[..16]);
-    Uuid::from_bytes(id)
+    Ok(Json(page.answer_from(&app.ground.roots, LIST, flags, |flag| place_of(&flag.key))))
 }
 
 /// One flag
@@ -287,9 +274,9 @@ async fn delete_flag(
 /// Who did it and from where, for the record.
 async fn recorded(app: &App, caller: &Scoped<scope::FlagsWrite>, origin: Origin) -> Result<impl Fn(Event) -> Event + use<>, Problem> {
     let (subject, ground) = (caller.subject, app.ground.clone());
-    let key = match subject {
-        Subject::Person { user, .. } => Some(ground.keyring.get(user).await?),
-        Subject::Service(_) => None,
+    let key = match subject.person() {
+        Some(person) => Some(ground.keyring.get(person).await?),
+        None => None,
     };
     Ok(move |event: Event| event.actor(subject.into()).origin(&ground, key.as_ref(), &origin))
 }

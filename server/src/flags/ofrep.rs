@@ -3,7 +3,7 @@
 //! A person is evaluated as themselves: what their program says about other attributes counts, but who they are is what the
 //! token says. Whoever has `flags:read`, a service client say, evaluates for anybody.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{self, SHA256};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::evaluate::{Compiled, Context, MissingTargetingKey, Reason, TARGETING_KEY, attributes};
-use crate::access::scope::FlagsRead;
+use crate::access::scope::{FlagsEvaluate, FlagsRead};
 use crate::app::App;
 use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
@@ -78,9 +78,10 @@ struct Failure<'f> {
     error_details: String,
 }
 
-/// Every flag.
-#[derive(Serialize, ToSchema)]
+/// Every flag, for the API reference.
+#[derive(ToSchema)]
 #[schema(as = BulkEvaluation)]
+#[expect(dead_code, reason = "describes what is put together from parts")]
 struct Bulk<'f> {
     flags: Vec<Outcome<'f>>,
 }
@@ -97,14 +98,16 @@ impl<'f> Outcome<'f> {
     fn of(app: &App, key: &'f str, flag: &'f Compiled, context: &Context<'_>) -> Self {
         match flag.evaluate(app.flags.engine(), context) {
             Ok(found) => Self::Success(Success { key, reason: found.reason, variant: found.variant, value: found.value }),
-            Err(missing @ MissingTargetingKey) => {
-                Self::Failure(Failure { key: Some(key), error_code: "TARGETING_KEY_MISSING", error_details: missing.to_string() })
-            }
+            Err(missing) => Self::Failure(Failure::missing(key, missing)),
         }
     }
 }
 
-impl Failure<'_> {
+impl<'f> Failure<'f> {
+    fn missing(key: &'f str, missing: MissingTargetingKey) -> Self {
+        Self { key: Some(key), error_code: "TARGETING_KEY_MISSING", error_details: missing.to_string() }
+    }
+
     fn answer(&self, status: StatusCode) -> Response {
         // Strings always serialise.
         (status, json_bytes(serde_json::to_vec(self).unwrap_or_default())).into_response()
@@ -112,7 +115,7 @@ impl Failure<'_> {
 }
 
 /// Evaluate one flag (OFREP)
-#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", operation_id = "evaluateFlag", security(("bearer" = [])),
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", operation_id = "evaluateFlag", security(("bearer" = []), ("delegated" = ["flags:evaluate"])),
     params(("key" = String, Path, description = "The flag's key")), request_body(content = Option<Asked>),
     responses((status = 200, body = Success), (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))), (status = 404, body = Failure),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -135,7 +138,7 @@ async fn one(State(app): State<App>, caller: Bearer, Path(key): Path<String>, re
 /// Evaluate every flag (OFREP)
 ///
 /// With the `ETag` of the answer before in `If-None-Match`: 304 while nothing changed for this context.
-#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", operation_id = "evaluateFlags", security(("bearer" = [])),
+#[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", operation_id = "evaluateFlags", security(("bearer" = []), ("delegated" = ["flags:evaluate"])),
     params(("If-None-Match" = Option<String>, Header, description = "The ETag of the answer before")), request_body(content = Option<Asked>),
     responses((status = 200, body = Bulk), (status = 304, description = "Nothing changed"),
         (status = 400, content((Failure = "application/json"), (ProblemBody = "application/problem+json"))),
@@ -147,10 +150,23 @@ async fn all(State(app): State<App>, caller: Bearer, headers: HeaderMap, request
     };
     let (snapshot, arena) = (app.flags.snapshot(), Bump::new());
     let context = Context::new(&known, &arena);
-    let flags = snapshot.iter().map(|(key, flag)| Outcome::of(&app, key, flag, &context)).collect();
-    let body = serde_json::to_vec(&Bulk { flags }).map_err(Problem::internal)?;
-    // Of what is answered: the same bytes have the same tag on every instance.
-    let tag = format!("\"{}\"", hex(&digest(&SHA256, &body).as_ref()[..16]));
+    let mut body = b"{\"flags\":[".to_vec();
+    let mut hash = digest::Context::new(&SHA256);
+    for (place, (key, flag)) in snapshot.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        match flag.evaluate(app.flags.engine(), &context) {
+            Ok(found) => flag.rendered.write(found.reason, found.variant, &mut body, &mut hash),
+            Err(missing) => {
+                serde_json::to_writer(&mut body, &Failure::missing(key, missing)).map_err(Problem::internal)?;
+                flag.rendered.tag(&[], &mut hash);
+            }
+        }
+    }
+    body.extend_from_slice(b"]}");
+    // Of what the answer depends on: the same answer has the same tag on every instance.
+    let tag = format!("\"{}\"", hex(&hash.finish().as_ref()[..16]));
     let unchanged = matches_tag(&headers, &tag);
     let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { json_bytes(body) };
     if let Ok(tag) = HeaderValue::try_from(tag) {
@@ -173,6 +189,10 @@ fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
 
 /// The context to evaluate in, or what is wrong with the one that was sent.
 async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
+    // A personal access token was made for what it names, and says so before anything is read.
+    if matches!(caller.subject, Subject::Token { .. }) && !app.grants(caller, FlagsEvaluate::NAME).await? {
+        return Err(lacks::<FlagsEvaluate>());
+    }
     let bytes = body::read(request.into_body()).await?;
     let refused = |code, details: String| Ok(Err(Failure { key: None, error_code: code, error_details: details }));
     let said = if bytes.is_empty() { Ok(None) } else { read(&bytes) };
@@ -191,7 +211,7 @@ async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Resul
     if app.grants(caller, FlagsRead::NAME).await? {
         return Ok(Ok(Value::Object(said)));
     }
-    let Subject::Person { user, .. } = caller.subject else { return Err(lacks::<FlagsRead>()) };
+    let Some(user) = caller.subject.person() else { return Err(lacks::<FlagsRead>()) };
     let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
     Ok(Ok(attributes(said, &person.body())))
 }

@@ -11,10 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::evaluate::{Context, attributes};
+use crate::access::scope::FlagsEvaluate;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::extract::Json;
-use crate::http::guard::Caller;
+use crate::http::guard::Personal;
 
 /// The routes of signed-in people.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -32,9 +33,9 @@ struct FlagValues {
 ///
 /// Every flag as it is evaluated for the caller. Rules see `targetingKey` and `userId` (the id), `email`, `emailVerified`, `role`, `roles`
 /// and `createdAt`.
-#[utoipa::path(get, path = "/api/v1/flags", tag = "flags", operation_id = "myFlags", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/v1/flags", tag = "flags", operation_id = "myFlags", security(("bearer" = []), ("delegated" = ["flags:evaluate"])),
     responses((status = 200, body = FlagValues), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn mine(State(app): State<App>, caller: Caller) -> Result<Json<FlagValues>, Problem> {
+async fn mine(State(app): State<App>, caller: Personal<FlagsEvaluate>) -> Result<Json<FlagValues>, Problem> {
     let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
     let known = attributes(Map::new(), &person.body());
     let (snapshot, arena) = (app.flags.snapshot(), Bump::new());

@@ -4,7 +4,7 @@
 //! taken. [`Visitor`] is anybody; the limit for callers not signed in is taken per
 //! address, and the route's own limit with it. `openapi.json` shows the same declaration, and a test
 //! runs every operation as nobody to prove that it holds. [`Scoped`] is a person or a service client that was granted
-//! the scope that its type names.
+//! the scope that its type names. [`Personal`] is a person, or something that acts for them with such a scope.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -33,6 +33,13 @@ pub enum Subject {
         /// The refresh generation the token was issued with.
         generation: i64,
     },
+    /// A program of a person, with a personal access token: the person is not there.
+    Token {
+        /// The person.
+        user: Uuid,
+        /// The token.
+        token: Uuid,
+    },
     /// An OAuth client itself, by its id: nobody is signed in.
     Service(Uuid),
 }
@@ -41,8 +48,16 @@ impl Subject {
     /// The id of the person or of the client.
     pub const fn id(self) -> Uuid {
         match self {
-            Self::Person { user, .. } => user,
+            Self::Person { user, .. } | Self::Token { user, .. } => user,
             Self::Service(client) => client,
+        }
+    }
+
+    /// The person, if it speaks for one.
+    pub const fn person(self) -> Option<Uuid> {
+        match self {
+            Self::Person { user, .. } | Self::Token { user, .. } => Some(user),
+            Self::Service(_) => None,
         }
     }
 }
@@ -160,21 +175,29 @@ pub fn bearer(parts: &Parts) -> Option<&str> {
 /// The verified token of a request, whose holder's limit is taken.
 async fn admitted(parts: &mut Parts, app: &App) -> Result<Arc<Verified>, Problem> {
     let visit = Visit::from_request_parts(parts, app).await?;
-    let verified = match bearer(parts) {
-        Some(token) => app.authenticate(token, visit.now()),
+    admit(app, &visit, bearer(parts)).await
+}
+
+/// The same for a token that came in another way.
+///
+/// # Errors
+/// `unauthenticated` and the like for a token that is not good; `rate_limited`.
+pub async fn admit(app: &App, visit: &Visit, token: Option<&str>) -> Result<Arc<Verified>, Problem> {
+    let verified = match token {
+        Some(token) => app.authenticate(token, visit.now()).await,
         None => Err(Problem::new(Code::Unauthenticated)),
     };
     match verified {
         Ok(verified) => {
-            if let Subject::Person { user, .. } = verified.subject {
+            if let Some(user) = verified.subject.person() {
                 visit.set_user(user);
             }
-            take(app, &visit, Policy::SignedIn, verified.subject.id().as_bytes()).await?;
+            take(app, visit, Policy::SignedIn, verified.subject.id().as_bytes()).await?;
             Ok(verified)
         }
         // A token that does not verify is an anonymous request, and counts as one.
         Err(problem) => {
-            take_address(app, &visit, Policy::Global).await?;
+            take_address(app, visit, Policy::Global).await?;
             Err(problem)
         }
     }
@@ -191,10 +214,38 @@ impl FromRequestParts<App> for Caller {
                 let detail = "This is for the person alone; the access token of an application does not reach it.";
                 Err(Problem::new(Code::InsufficientScope).detail(detail))
             }
-            Subject::Service(_) => {
-                Err(Problem::new(Code::Forbidden).detail("This needs a person who is signed in; this access token speaks for a client."))
+            Subject::Token { .. } => {
+                let detail = "This is for the person alone; a personal access token does not reach it.";
+                Err(Problem::new(Code::InsufficientScope).detail(detail))
             }
+            Subject::Service(_) => Err(no_person()),
         }
+    }
+}
+
+fn no_person() -> Problem {
+    Problem::new(Code::Forbidden).detail("This needs a person who is signed in; this access token speaks for a client.")
+}
+
+/// A person, signed in by themselves; or something that acts for them, an application or a program with a personal access token,
+/// and was granted the scope `S`.
+#[derive(Debug)]
+pub struct Personal<S> {
+    /// The person.
+    pub user: Uuid,
+    scope: PhantomData<S>,
+}
+
+impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token = admitted(parts, app).await?;
+        let user = token.subject.person().ok_or_else(no_person)?;
+        if token.own || app.grants(&token, S::NAME).await? {
+            return Ok(Self { user, scope: PhantomData });
+        }
+        Err(lacks::<S>())
     }
 }
 

@@ -14,6 +14,10 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::error::{Code, Problem};
 
+/// Where browsers bring what applications ask: what is not known there is passed over (RFC 6749 section 3.1), so that an
+/// application can ask for more than this version knows.
+const PASSED_OVER: &[&str] = &["/oauth2/authorize"];
+
 /// For `Router::route_layer` over the documented routes.
 #[derive(Clone)]
 pub struct KnownQuery(Arc<HashMap<(&'static str, String), HashSet<String>>>);
@@ -36,6 +40,9 @@ impl KnownQuery {
     fn refuse(&self, request: &Request) -> Option<Problem> {
         let query = request.uri().query().filter(|query| !query.is_empty())?;
         let path = request.extensions().get::<MatchedPath>()?;
+        if PASSED_OVER.contains(&path.as_str()) {
+            return None;
+        }
         let method = match request.method().as_str() {
             "GET" | "HEAD" => "GET",
             "POST" => "POST",

@@ -75,10 +75,26 @@ impl Page {
         List { items, next_cursor }
     }
 
+    /// Makes the answer from all rows, which are in memory and have names for ids. A row that was deleted meanwhile has no place any
+    /// more; its page begins anew.
+    pub fn answer_from<T>(self, roots: &RootKeys, list: &str, rows: Vec<T>, place: impl Fn(&T) -> Uuid) -> List<T> {
+        let last = self.after.and_then(|after| rows.iter().position(|row| place(row) == after));
+        let rest = rows.into_iter().skip(last.map_or(0, |last| last + 1));
+        self.answer(roots, list, rest.take(self.limit as usize + 1).collect(), place)
+    }
+
     /// How many rows to read: one more than are shown.
     pub fn rows(self) -> i64 {
         i64::from(self.limit) + 1
     }
+}
+
+/// The place of a row that has a name and no id.
+pub fn place_of(name: &str) -> Uuid {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest.as_ref()[..16]);
+    Uuid::from_bytes(id)
 }
 
 const ID: usize = 16;

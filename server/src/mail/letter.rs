@@ -69,6 +69,19 @@ pub enum Letter {
         /// When, RFC 3339 or words.
         at: String,
     },
+    /// A personal access token was made.
+    TokenCreated {
+        /// Display name.
+        name: String,
+        /// What the person called the token.
+        token: String,
+        /// What it may be used for, in a list.
+        scopes: String,
+        /// The device it was made on, in words.
+        device: String,
+        /// When, RFC 3339 or words.
+        at: String,
+    },
     /// The account was deleted and can be restored for a while.
     AccountDeleted {
         /// Display name.
@@ -89,6 +102,7 @@ impl Letter {
             Self::AccountLocked { .. } => "account_locked",
             Self::SessionReplayed { .. } => "session_replayed",
             Self::DeviceSignedIn { .. } => "device_signed_in",
+            Self::TokenCreated { .. } => "token_created",
             Self::AccountDeleted { .. } => "account_deleted",
         }
     }
@@ -102,6 +116,7 @@ impl Letter {
             | Self::AccountLocked { name, .. }
             | Self::SessionReplayed { name, .. }
             | Self::DeviceSignedIn { name, .. }
+            | Self::TokenCreated { name, .. }
             | Self::AccountDeleted { name, .. } => name,
         }
     }

@@ -57,6 +57,8 @@ const FILES: &[(&str, &str)] = files![
     "session_replayed.html",
     "device_signed_in.txt",
     "device_signed_in.html",
+    "token_created.txt",
+    "token_created.html",
     "account_deleted.txt",
     "account_deleted.html",
     "mailbox.html",
@@ -106,6 +108,10 @@ impl Templates {
             Letter::SessionReplayed { device, at, .. } => context! { device => wording::label(device), at => wording::moment(at) },
             Letter::DeviceSignedIn { client, device, at, .. } => {
                 context! { client => wording::label(client), device => wording::label(device), at => wording::moment(at) }
+            }
+            Letter::TokenCreated { token, scopes, device, at, .. } => {
+                let (token, device) = (wording::label(token), wording::label(device));
+                context! { token, scopes, device, at => wording::moment(at) }
             }
             Letter::AccountDeleted { erases_at, .. } => context! { erases_at => wording::moment(erases_at) },
         };

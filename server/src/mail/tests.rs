@@ -34,6 +34,13 @@ fn letters(name: &str) -> Vec<Letter> {
             device: "Keystead CLI on Linux".into(),
             at: "2026-03-05T14:30:59.5+01:00".into(),
         },
+        Letter::TokenCreated {
+            name: name(),
+            token: "backup script".into(),
+            scopes: "account:read, flags:read".into(),
+            device: "Firefox on Linux".into(),
+            at: "2026-03-05T14:30:59.5+01:00".into(),
+        },
         Letter::AccountDeleted { name: name(), erases_at: "2026-04-04T00:00:00Z".into() },
     ]
 }

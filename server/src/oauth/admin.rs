@@ -1,7 +1,7 @@
 //! `/api/v1/admin/clients`: the clients of the installation, for whoever holds `clients:write`.
 //!
 //! That scope alone must not lead to others: whoever registers a client, changes it or gives it a new secret could then
-//! act as it, so they must hold each of the house's own scopes that the client has.
+//! act as it, so they must hold each scope of the client that roles decide about: Keystead's own, and those that some role grants.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -15,13 +15,12 @@ use super::client_body::{ClientAnswer, ClientBody, ClientChange, ClientWithSecre
 use super::registration::Wanted;
 use super::registry::By;
 use super::store;
-use crate::access::SCOPES;
 use crate::access::scope::ClientsWrite;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Query};
-use crate::http::guard::{Scoped, Subject};
+use crate::http::guard::Scoped;
 use crate::http::page::{List, PageQuery};
 use crate::idempotency::{self, Idempotent};
 
@@ -50,7 +49,7 @@ async fn list(
 
 /// Register a client
 ///
-/// The secret is shown this once. You must hold each of Keystead's own scopes that you give the client.
+/// The secret is shown this once. You must hold each of Keystead's own scopes that you give the client, and each that a role grants.
 #[utoipa::path(post, path = "/api/v1/admin/clients", tag = "clients", operation_id = "createClient", params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", min_length = 1, max_length = 255, pattern = "^[!-~]+$")), security(("bearer" = ["clients:write"])), request_body = NewClient,
     responses((status = 201, body = ClientWithSecret), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn create(
@@ -144,9 +143,10 @@ async fn rotate_secret(
     Ok(Json(ClientWithSecret::from(&registered)))
 }
 
-/// Whether `caller` holds each of our own scopes among `scopes`.
+/// Whether `caller` holds each of `scopes` that roles decide about.
 async fn check_holds(app: &App, caller: &Scoped<ClientsWrite>, scopes: &[String]) -> Result<(), Problem> {
-    for scope in scopes.iter().filter(|scope| SCOPES.contains(&scope.as_str())) {
+    let roles = app.roles.snapshot();
+    for scope in scopes.iter().filter(|scope| roles.governs(scope)) {
         if !app.grants(caller, scope).await? {
             let detail = format!("The client has the scope `{scope}`, which you do not have; with the client you would have it, too.");
             return Err(Problem::new(Code::InsufficientScope).detail(detail));
@@ -156,9 +156,9 @@ async fn check_holds(app: &App, caller: &Scoped<ClientsWrite>, scopes: &[String]
 }
 
 async fn by(app: &App, caller: &Scoped<ClientsWrite>, origin: Origin) -> Result<By, Problem> {
-    let key = match caller.subject {
-        Subject::Person { user, .. } => Some(app.ground.keyring.get(user).await?),
-        Subject::Service(_) => None,
+    let key = match caller.subject.person() {
+        Some(person) => Some(app.ground.keyring.get(person).await?),
+        None => None,
     };
     Ok(By { actor: caller.subject.into(), origin: Some(origin), key })
 }

@@ -9,13 +9,19 @@ use utoipa::ToSchema;
 
 use super::client::{AuthMethod, Grant};
 use super::client_keys::ALGORITHMS;
+use super::scopes;
 use crate::access::SCOPES;
+use crate::access::scope::PERSONAL;
 use crate::app::App;
 use crate::error::ProblemBody;
 use crate::http::extract::Json;
 
 /// How a client may prove itself where only proof will do.
 const PROOFS: &[AuthMethod] = &[AuthMethod::SecretBasic, AuthMethod::SecretPost, AuthMethod::PrivateKeyJwt];
+
+/// What is told about a person and their sign-in.
+const CLAIMS: &[&str] =
+    &["iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "sid", "nonce", "at_hash", "name", "updated_at", "email", "email_verified"];
 
 /// The metadata of this server (RFC 8414 section 2).
 #[derive(Serialize, ToSchema)]
@@ -26,10 +32,30 @@ pub(super) struct Metadata {
     introspection_endpoint: String,
     revocation_endpoint: String,
     device_authorization_endpoint: String,
-    /// Keystead's own; clients may have scopes of their application besides.
-    scopes_supported: &'static [&'static str],
-    /// None yet: nobody is sent here by a browser.
-    response_types_supported: [&'static str; 0],
+    authorization_endpoint: String,
+    pushed_authorization_request_endpoint: String,
+    require_pushed_authorization_requests: bool,
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 1],
+    code_challenge_methods_supported: [&'static str; 1],
+    prompt_values_supported: &'static [&'static str],
+    /// Every answer says who answers (RFC 9207).
+    authorization_response_iss_parameter_supported: bool,
+    request_parameter_supported: bool,
+    request_uri_parameter_supported: bool,
+    userinfo_endpoint: String,
+    end_session_endpoint: String,
+    /// Those of OpenID Connect and Keystead's own; clients may have scopes of their application besides.
+    scopes_supported: Vec<&'static str>,
+    /// What is told about a person and their sign-in, in ID tokens and at the userinfo endpoint.
+    claims_supported: &'static [&'static str],
+    /// Everybody is called the same by every client.
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
+    /// Clients are told when sessions of theirs end (OpenID Connect Back-Channel Logout section 2.1).
+    backchannel_logout_supported: bool,
+    /// And which.
+    backchannel_logout_session_supported: bool,
     grant_types_supported: &'static [Grant],
     token_endpoint_auth_methods_supported: &'static [AuthMethod],
     token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
@@ -50,8 +76,24 @@ impl Metadata {
             introspection_endpoint: at("/oauth2/introspect"),
             revocation_endpoint: at("/oauth2/revoke"),
             device_authorization_endpoint: at(super::device::PATH),
-            scopes_supported: SCOPES,
-            response_types_supported: [],
+            authorization_endpoint: at(super::authorize::PATH),
+            pushed_authorization_request_endpoint: at(super::authorize::PUSHED_PATH),
+            require_pushed_authorization_requests: false,
+            response_types_supported: ["code"],
+            response_modes_supported: ["query"],
+            code_challenge_methods_supported: ["S256"],
+            prompt_values_supported: super::authorize::PROMPTS,
+            authorization_response_iss_parameter_supported: true,
+            request_parameter_supported: false,
+            request_uri_parameter_supported: false,
+            userinfo_endpoint: at(super::userinfo::PATH),
+            end_session_endpoint: at(super::logout::PATH),
+            scopes_supported: scopes::SUPPORTED.iter().chain(PERSONAL).chain(SCOPES).copied().collect(),
+            claims_supported: CLAIMS,
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: ["EdDSA"],
+            backchannel_logout_supported: true,
+            backchannel_logout_session_supported: true,
             grant_types_supported: super::token::SUPPORTED,
             token_endpoint_auth_methods_supported: PROOFS,
             token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,

@@ -39,6 +39,40 @@ pub enum OAuthCode {
     AccessDenied,
     /// The codes of the device have expired.
     ExpiredToken,
+    /// Only `code` can be asked for at the authorization endpoint (RFC 6749 section 4.1.2.1).
+    UnsupportedResponseType,
+    /// The person must sign in first (OpenID Connect Core section 3.1.2.6, as those that follow).
+    LoginRequired,
+    /// The person must agree first.
+    ConsentRequired,
+    /// Request objects are not read.
+    RequestNotSupported,
+    /// The `request_uri` is not one that was handed out for a pushed request, or was used.
+    InvalidRequestUri,
+}
+
+impl OAuthCode {
+    /// The stable name, as the RFCs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredToken => "expired_token",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::InvalidRequestUri => "invalid_request_uri",
+        }
+    }
 }
 
 /// `{error, error_description}`.

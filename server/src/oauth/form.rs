@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts};
-use http::{Request, header};
+use http::{HeaderMap, Request, header};
 
 use super::error::{OAuthCode, OAuthError, Refusal};
 use crate::app::App;
@@ -36,6 +36,12 @@ impl Form {
         self.get(name).ok_or(OAuthError::new(OAuthCode::InvalidRequest, missing))
     }
 
+    /// Whether a request's body says that it is a form.
+    pub(super) fn is_type_of(headers: &HeaderMap) -> bool {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    }
+
     /// Reads a form as it is written, in a body or behind a `?`.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, OAuthError> {
         let refuse = |sentence| Err(OAuthError::new(OAuthCode::InvalidRequest, sentence));
@@ -63,8 +69,7 @@ impl FromRequest<App> for Form {
     async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Refusal> {
         let (mut parts, content) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, app).await?;
-        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let form = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let form = Self::is_type_of(&parts.headers);
         // Read in any case: of a body that is left unread the connection dies, and a client that writes on learns nothing.
         let bytes = body::read(content).await?;
         let read = match form {

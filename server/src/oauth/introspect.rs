@@ -18,8 +18,8 @@ use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::lookup::{Found, find};
 use super::resource::Audience;
-use crate::access;
-use crate::access::scope::TokensIntrospect;
+use crate::access::scope::{PERSONAL, TokensIntrospect};
+use crate::accounts::Status;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
@@ -54,7 +54,7 @@ pub(super) struct Introspection {
     /// What it may be used for now.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
-    /// The client it was issued to.
+    /// The client it was issued to; a personal access token was issued to none.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
     /// `Bearer` for access tokens.
@@ -122,7 +122,7 @@ async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, P
     Ok(Introspection {
         active: true,
         scope: Some(scope),
-        client_id: Some(verified.client.clone()),
+        client_id: Some(verified.client.clone()).filter(|client| !client.is_empty()),
         token_type: Some("Bearer"),
         exp: Some(verified.expires_at.as_secs()),
         iat: Some(verified.issued_at.as_secs()),
@@ -132,24 +132,30 @@ async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, P
         jti: Some(verified.id),
         sid: match verified.subject {
             Subject::Person { session, .. } => Some(session),
-            Subject::Service(_) => None,
+            Subject::Token { .. } | Subject::Service(_) => None,
         },
     })
 }
 
 /// What the token may be used for at this moment, as [`App::grants`] decides it; `None` when its holder is gone.
 async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Problem> {
+    let roles = app.roles.snapshot();
     let held = || verified.scopes.iter().map(String::as_str);
     let kept: Vec<&str> = match verified.subject {
         Subject::Service(_) => {
             let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };
             held().filter(|scope| client.has_scope(scope)).collect()
         }
+        Subject::Token { user, .. } => {
+            let person = app.people.view(user).await?.filter(|person| person.status == Status::Active);
+            let Some(person) = person else { return Ok(None) };
+            held().filter(|scope| PERSONAL.contains(scope) || roles.grants(&person.roles, scope)).collect()
+        }
         Subject::Person { user, .. } => {
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
             match verified.own {
-                true => access::scopes_of(&person.roles),
-                false => held().filter(|scope| !access::SCOPES.contains(scope) || access::grants(&person.roles, scope)).collect(),
+                true => return Ok(Some(app.roles.scope_claim(&person.roles))),
+                false => held().filter(|scope| !roles.governs(scope) || roles.grants(&person.roles, scope)).collect(),
             }
         }
     };

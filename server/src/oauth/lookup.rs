@@ -10,6 +10,7 @@ use crate::http::guard::{Subject, Verified};
 use crate::sessions::store::{self, Session};
 use crate::sessions::token::RefreshToken;
 use crate::time::Timestamp;
+use crate::tokens;
 
 /// A token that was found.
 pub(super) enum Found {
@@ -25,7 +26,14 @@ pub(super) enum Found {
 }
 
 impl Found {
-    /// The client it was issued to.
+    /// Whether `client` may give it back: what it was issued itself; and a personal access token that was issued to none and that it
+    /// was shown, because whoever finds one should be able to put an end to it.
+    pub(super) fn is_revocable_by(&self, client: &str) -> bool {
+        let personal = matches!(self, Self::Access(verified) if matches!(verified.subject, Subject::Token { .. }));
+        personal || self.client() == client
+    }
+
+    /// The client it was issued to; nobody for a personal access token.
     pub(super) fn client(&self) -> &str {
         match self {
             Self::Access(verified) => &verified.client,
@@ -45,10 +53,14 @@ pub(super) async fn find(app: &App, token: &str, now: Timestamp) -> Result<Optio
         let open = session.filter(|found| found.is_open(now));
         return Ok(open.map(|session| Found::Refresh { current: refresh.generation == session.generation, session: Box::new(session) }));
     }
-    let checked = app.sessions.inspect(token, now).and_then(|verified| match verified.subject {
-        Subject::Service(_) => app.oauth.revoked.check(verified.id).map(|()| verified),
-        Subject::Person { .. } => Ok(verified),
-    });
+    let checked = if tokens::is_personal(token) {
+        app.tokens.inspect(token, now).await
+    } else {
+        app.sessions.inspect(token, now).and_then(|verified| match verified.subject {
+            Subject::Service(_) => app.oauth.revoked.check(verified.id).map(|()| verified),
+            Subject::Person { .. } | Subject::Token { .. } => Ok(verified),
+        })
+    };
     match checked {
         Ok(verified) => Ok(Some(Found::Access(verified))),
         Err(problem) if problem.code.status() == 401 => Ok(None),

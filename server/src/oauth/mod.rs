@@ -9,6 +9,8 @@
 
 mod admin;
 mod assertion;
+pub mod authorize;
+mod backchannel;
 mod client;
 mod client_auth;
 mod client_body;
@@ -19,8 +21,11 @@ pub mod device;
 mod discovery;
 mod error;
 mod form;
+mod grantor;
+pub mod id_token;
 mod introspect;
 mod keys;
+mod logout;
 mod lookup;
 pub mod redirect;
 mod refresh;
@@ -28,8 +33,10 @@ pub mod registration;
 mod registry;
 mod resource;
 mod revoke;
+pub mod scopes;
 mod store;
 mod token;
+mod userinfo;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -47,10 +54,12 @@ use crate::sessions::Revocations;
 use crate::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+pub use backchannel::{BACKCHANNEL_LOGOUT, handlers, is_public};
 pub use client::{AuthMethod, Client, Grant, RelyingParty};
 pub use client_body::{ClientBody, ClientWithSecret};
 pub use clients::{CLIENT_CHANGED, Clients};
 pub use keys::rotate;
+pub use logout::files as logout_files;
 pub use registry::{By, Registered};
 pub use store::{STATEMENTS, list};
 
@@ -65,6 +74,7 @@ pub struct OAuth {
     pub clients: Clients,
     /// Tokens of clients that were revoked before their time.
     pub revoked: Revocations,
+    messenger: backchannel::Messenger,
 }
 
 impl OAuth {
@@ -73,7 +83,8 @@ impl OAuth {
         let clients = Clients::new(ground.clone());
         let revoked =
             Revocations::new(ground.clone(), TOKEN_REVOKED, |db, since| Box::pin(async move { store::revoked_since(&db, since).await }));
-        Self { ground, clients, revoked }
+        let messenger = backchannel::Messenger::new(&ground);
+        Self { ground, clients, revoked, messenger }
     }
 
     /// Polls for what was changed and revoked until `stop`.
@@ -96,6 +107,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(token::token))
         .routes(routes!(introspect::introspect))
         .routes(routes!(revoke::revoke))
+        .merge(authorize::routes())
+        .routes(routes!(userinfo::userinfo, userinfo::userinfo_by_form))
+        .routes(routes!(logout::logout, logout::logout_by_form))
         .merge(device::routes())
         .merge(admin::routes())
 }

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use super::client::Client;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
-use super::registration::is_scope;
-use super::token::TokenAnswer;
+use super::token::{TokenAnswer, of_session};
+use crate::access::is_scope;
 use crate::app::App;
 use crate::http::context::Origin;
 use crate::sessions::store::Session;
@@ -42,7 +42,7 @@ pub(super) async fn refresh(app: &App, client: &Client, origin: &Origin, form: &
     }
     let resources = resources(&session, form, app.ground.settings.public_url())?;
     let wish = TokenWish { scopes: scopes.as_deref(), resources: resources.as_deref(), refreshable: true, ..TokenWish::default() };
-    Ok(app.sessions.client_tokens(&session, &person, wish, now)?.into())
+    Ok(of_session(app, &session, &person, wish, None, now)?)
 }
 
 /// Fewer audiences than were granted (RFC 8707 section 2.2).

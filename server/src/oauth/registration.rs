@@ -8,12 +8,13 @@ use super::client::{AuthMethod, Grant, RelyingParty};
 use super::client_keys::{ClientKey, read_set};
 use super::redirect;
 use super::resource;
+use super::scopes::is_about_a_person;
+use crate::access::is_scope;
 use crate::accounts::check_name;
 use crate::error::FieldError;
 
 const ADDRESSES_MAX: usize = 20;
 const SCOPES_MAX: usize = 100;
-const SCOPE_MAX: usize = 64;
 
 /// What is asked for: every member of a registration that can be chosen.
 #[derive(Clone, Debug)]
@@ -59,11 +60,6 @@ pub struct Registration {
     pub party: RelyingParty,
 }
 
-/// A scope as RFC 6749 section 3.3 writes one.
-pub fn is_scope(word: &str) -> bool {
-    (1..=SCOPE_MAX).contains(&word.len()) && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-}
-
 /// Checks everything at once, so that every fault is told at once.
 ///
 /// # Errors
@@ -78,7 +74,7 @@ pub fn check(wanted: Wanted) -> Result<Registration, Vec<FieldError>> {
     check_grants(&wanted, &mut faults);
     check_addresses(&wanted, &mut faults);
     check_party(&wanted, &mut faults);
-    check_scopes(&wanted.scopes, &mut faults);
+    check_scopes(&wanted, &mut faults);
     let keys = check_keys(&wanted, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
@@ -152,12 +148,18 @@ fn check_party(wanted: &Wanted, faults: &mut Vec<FieldError>) {
     }
 }
 
-fn check_scopes(scopes: &[String], faults: &mut Vec<FieldError>) {
+fn check_scopes(wanted: &Wanted, faults: &mut Vec<FieldError>) {
+    let scopes = &wanted.scopes;
     if scopes.len() > SCOPES_MAX {
         faults.push(fault("scopes", "too_many", "Register at most 100 scopes."));
     }
     if twice(scopes) {
         faults.push(fault("scopes", "duplicate", "Name each scope once."));
+    }
+    let by_person = [Grant::AuthorizationCode, Grant::DeviceCode].iter().any(|grant| wanted.grants.contains(grant));
+    if !by_person && scopes.iter().any(|scope| is_about_a_person(scope)) {
+        let message = "openid, profile, email and offline_access are about people; only a client that signs people in has them.";
+        faults.push(fault("scopes", "not_allowed", message));
     }
     if !scopes.iter().all(|scope| is_scope(scope)) {
         faults.push(fault("scopes", "invalid", "A scope has 1 to 64 visible ASCII characters, no space, no quote, no backslash."));

@@ -1,7 +1,8 @@
 //! `POST /oauth2/revoke` (RFC 7009): a client gives back a token of its own.
 //!
 //! A token of a session ends the session, and with it every token of it. A token that a client got for itself is refused by
-//! its id until it would have expired. Tokens of other clients, and what is no token, are answered alike and left alone.
+//! its id until it would have expired. A personal access token was issued to no client: whoever holds it may give it back, so that
+//! one that leaked is stopped by whoever finds it. Tokens of other clients, and what is no token, are answered alike and left alone.
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
@@ -23,6 +24,7 @@ use crate::http::visit::Visit;
 use crate::secret::SealError;
 use crate::sessions::EndReason;
 use crate::time::Timestamp;
+use crate::tokens;
 
 /// Give a token back
 ///
@@ -41,10 +43,11 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Refusal> {
     let client = authenticate(&app, &visit, &origin, &headers, &form).await?;
     let token = form.required("token", "token is missing.")?;
-    match find(&app, token, visit.now()).await?.filter(|found| found.client() == client.id) {
+    match find(&app, token, visit.now()).await?.filter(|found| found.is_revocable_by(&client.id)) {
         Some(Found::Refresh { session, .. }) => end(&app, &client, session.id, session.user, &origin, visit.now()).await?,
         Some(Found::Access(verified)) => match verified.subject {
             Subject::Person { user, session, .. } => end(&app, &client, session, user, &origin, visit.now()).await?,
+            Subject::Token { user, token } => end_personal(&app, &client, token, user, &origin, visit.now()).await?,
             Subject::Service(service) => deny(&app, service, &verified, &origin, visit.now()).await?,
         },
         None => {}
@@ -52,30 +55,27 @@ pub(super) async fn revoke(
     Ok(StatusCode::OK)
 }
 
-/// Ends the session of a token. A public client is whoever holds the token, and that is the person.
+/// Ends the session of a token.
 async fn end(app: &App, client: &Client, session: Uuid, user: Uuid, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
+    app.sessions.end_on_record(session, user, EndReason::RevokedByClient, actor(client, user), origin, now).await?;
+    Ok(())
+}
+
+/// Revokes a personal access token.
+async fn end_personal(app: &App, client: &Client, token: Uuid, user: Uuid, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
     let key = match app.ground.keyring.get(user).await {
         Ok(key) => key,
-        // Being erased at this moment, which ends the session as well.
+        // Being erased at this moment, which ends the token as well.
         Err(SealError::Erased) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let reason = EndReason::RevokedByClient;
-    let event = audit::Event::new(&app.ground, audit::SESSION_ENDED, now)
-        .actor(client.uuid().filter(|_| client.method != AuthMethod::None).map_or(Actor::User(user), Actor::Client))
-        .target(Target::session(session))
-        .detail("reason", reason.as_str())
-        .origin(&app.ground, Some(&key), origin);
-    let sessions = app.sessions.clone();
-    app.ground
-        .db
-        .write(async move |tx| {
-            if sessions.end_one(tx, session, user, reason, now).await? {
-                audit::record(tx, &event).await?;
-            }
-            Ok::<_, Problem>(())
-        })
-        .await
+    let event = tokens::revocation(app, token, now).actor(actor(client, user)).origin(&app.ground, Some(&key), origin);
+    tokens::revoke(app, token, user, event, now).await.map(|_| ())
+}
+
+/// Who gives back a token of `user`: a public client is whoever holds it, and that is the person.
+fn actor(client: &Client, user: Uuid) -> Actor {
+    client.uuid().filter(|_| client.method != AuthMethod::None).map_or(Actor::User(user), Actor::Client)
 }
 
 /// Has every instance refuse one token of a client.

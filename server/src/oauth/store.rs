@@ -42,6 +42,8 @@ crate::statements! {
         WHERE id = $1 AND deleted_at IS NULL";
     /// Who was changed since.
     CHANGED_CLIENTS = "SELECT id, updated_at, version FROM oauth_clients WHERE updated_at > $1";
+    /// A client that is to be told when sessions of its end.
+    IS_TOLD = "SELECT id FROM oauth_clients WHERE id = $1 AND backchannel_logout_uri IS NOT NULL AND disabled_at IS NULL AND deleted_at IS NULL";
     /// Revokes one token, once.
     REVOKE_TOKEN = "INSERT INTO oauth_revoked_tokens (jti, revoked_at, expires_at) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
     /// What was revoked since.
@@ -195,4 +197,9 @@ pub async fn revoked_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Times
 /// Forgets revoked tokens that expired before `before`.
 pub async fn purge_revoked(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
     tx.execute(PURGE_REVOKED, args![before]).await.map(|_| ())
+}
+
+/// Whether a client is to be told when sessions of its end.
+pub async fn is_told(tx: &mut Tx, client: &str) -> Result<bool, DbError> {
+    Ok(tx.query_opt(IS_TOLD, args![client.to_owned()]).await?.is_some())
 }

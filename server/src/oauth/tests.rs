@@ -4,12 +4,20 @@
 mod admin;
 #[path = "tests/assertion.rs"]
 mod assertion;
+#[path = "authorize/tests.rs"]
+mod authorize;
+#[path = "tests/backchannel.rs"]
+mod backchannel;
 #[path = "tests/client_auth.rs"]
 mod client_auth;
 #[path = "device/tests.rs"]
-mod device;
+pub mod device;
+#[path = "tests/id_token.rs"]
+mod id_token;
 #[path = "tests/introspect.rs"]
 mod introspect;
+#[path = "tests/logout.rs"]
+mod logout;
 #[path = "tests/redirect.rs"]
 mod redirect;
 #[path = "tests/revoke.rs"]
@@ -18,6 +26,8 @@ mod revoke;
 mod services;
 #[path = "tests/token.rs"]
 mod token;
+#[path = "tests/userinfo.rs"]
+mod userinfo;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

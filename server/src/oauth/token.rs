@@ -3,6 +3,8 @@
 //! Issued tokens are counted, not recorded one by one: a service fetches one every few minutes, all of them are equal, and
 //! what matters for security (who may have them, with which scopes) is on record where it is decided.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
@@ -11,27 +13,30 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::authorize;
 use super::client::{Client, Grant};
 use super::client_auth::{count, identify};
-use super::device;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::refresh::refresh;
-use super::registration::is_scope;
 use super::resource::{self, Audience};
+use super::{device, id_token, scopes};
+use crate::access::is_scope;
+use crate::accounts::PersonView;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::visit::Visit;
-use crate::sessions::{ACCESS_TOKEN_TYPE, ClientTokens};
+use crate::sessions::store::Session;
+use crate::sessions::{ACCESS_TOKEN_TYPE, TokenWish};
 use crate::time::Timestamp;
 
 /// Where tokens are issued.
 pub const PATH: &str = "/oauth2/token";
 
 /// The grants there are.
-pub const SUPPORTED: &[Grant] = &[Grant::ClientCredentials, Grant::RefreshToken, Grant::DeviceCode];
+pub const SUPPORTED: &[Grant] = &[Grant::AuthorizationCode, Grant::ClientCredentials, Grant::RefreshToken, Grant::DeviceCode];
 
 /// Counts tokens that clients got, by grant.
 pub const TOKENS: &str = "keystead_oauth_tokens_total";
@@ -40,11 +45,17 @@ pub const TOKENS: &str = "keystead_oauth_tokens_total";
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub(super) struct TokenRequest {
-    /// `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
+    /// `authorization_code`, `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
     #[schema(example = "client_credentials")]
     grant_type: String,
     /// Scopes separated by spaces; all that the client was registered for, or the person granted, when left out.
     scope: Option<String>,
+    /// With `authorization_code`: the code that the person was sent back with.
+    code: Option<String>,
+    /// With `authorization_code`: the address that they were sent back to.
+    redirect_uri: Option<String>,
+    /// With `authorization_code`: what `code_challenge` was made of (RFC 7636).
+    code_verifier: Option<String>,
     /// With `refresh_token`: the token.
     refresh_token: Option<String>,
     /// With the device grant: what `/oauth2/device_authorization` gave.
@@ -76,18 +87,32 @@ pub(super) struct TokenAnswer {
     /// Exchange it for the next token; each one works once.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    /// Who signed in, how and when: a JWT (OpenID Connect Core section 2), with the scope `openid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
 }
 
-impl From<ClientTokens> for TokenAnswer {
-    fn from(tokens: ClientTokens) -> Self {
-        Self {
-            access_token: tokens.access_token,
-            token_type: "Bearer",
-            expires_in: tokens.expires_in,
-            scope: tokens.scope,
-            refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
-        }
-    }
+/// What a client gets of `session` that a person opened for it: tokens within `wish`, and an ID token if the scope `openid`
+/// is among what it gets. `nonce` is that of the authorization request; a refresh has none (OpenID Connect Core section 12.2).
+pub(super) fn of_session(
+    app: &App,
+    session: &Session,
+    person: &Arc<PersonView>,
+    wish: TokenWish<'_>,
+    nonce: Option<&str>,
+    now: Timestamp,
+) -> Result<TokenAnswer, Problem> {
+    let tokens = app.sessions.client_tokens(session, person, wish, now)?;
+    let id_token =
+        id_token::wanted(&tokens.scope).then(|| id_token::issue(&app.ground, session, &tokens.access_token, nonce, now)).transpose()?;
+    Ok(TokenAnswer {
+        access_token: tokens.access_token,
+        token_type: "Bearer",
+        expires_in: tokens.expires_in,
+        scope: tokens.scope,
+        refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
+        id_token,
+    })
 }
 
 /// The claims of a token that speaks for a client itself (RFC 9068 section 2.2): nobody is signed in, so there is neither
@@ -132,9 +157,10 @@ pub(super) async fn token(
         return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for this grant type.").into());
     }
     let answer = match grant {
-        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?.into(),
+        Grant::AuthorizationCode => authorize::redeem(&app, &client, &origin, &form, None).await?,
+        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?,
         Grant::RefreshToken => refresh(&app, &client, &origin, &form).await?,
-        _ => client_credentials(&app, &client, &visit, &form)?,
+        Grant::ClientCredentials => client_credentials(&app, &client, &visit, &form)?,
     };
     metrics::counter!(TOKENS, "grant" => grant.as_str()).increment(1);
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
@@ -144,7 +170,7 @@ pub(super) async fn token(
 /// A token for the client itself (RFC 6749 section 4.4).
 fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form) -> Result<TokenAnswer, Refusal> {
     let resources = resource::asked(client, form, app.ground.settings.public_url())?;
-    let scope = granted(client, form.get("scope"))?;
+    let scope = scopes::of_services(&granted(client, form.get("scope"))?);
     Ok(issue(app, client, scope, resources, visit.now())?)
 }
 
@@ -181,5 +207,12 @@ fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now:
         scope: &scope,
     };
     let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
-    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ends.since(now).as_secs(), scope, refresh_token: None })
+    Ok(TokenAnswer {
+        access_token,
+        token_type: "Bearer",
+        expires_in: ends.since(now).as_secs(),
+        scope,
+        refresh_token: None,
+        id_token: None,
+    })
 }

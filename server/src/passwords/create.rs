@@ -4,12 +4,12 @@ use secrecy::SecretString;
 
 use super::applicant::{Applicant, Typed};
 use super::letters::{CODE_REQUESTED, Requested};
-use crate::access::ROLES;
 use crate::accounts::{self, By, NewUser, PersonView, Status, UserRow};
 use crate::app::App;
 use crate::audit::{self, Target};
 use crate::error::{Code, FieldError, Problem};
 use crate::http::context::Origin;
+use crate::roles;
 use crate::secret::password::{UnknownHash, parse};
 use crate::time::Timestamp;
 
@@ -65,6 +65,9 @@ pub async fn create(app: &App, request: NewAccount, by: By, now: Timestamp) -> R
     let created = ground
         .db
         .write(async move |tx| {
+            if !roles::hold(tx, &new.roles).await? {
+                return Err(Problem::new(Code::Conflict).detail("One of the roles was deleted at this moment."));
+            }
             if !accounts::store::insert(tx, &new).await? {
                 return Ok(false);
             }
@@ -94,28 +97,11 @@ fn check(app: &App, request: &NewAccount) -> Result<(Applicant, Vec<String>), Pr
     };
     let typed = Typed { email: &request.email, name: &request.name, role: request.role.as_deref(), password };
     let who = Applicant::check(&app.ground.settings.passwords, &typed, &mut errors);
-    let roles = check_roles(&request.roles, &mut errors);
-    match who {
-        Some(who) if errors.is_empty() => Ok((who, roles)),
+    let roles = app.roles.check(&request.roles).map_err(|fault| errors.push(fault)).ok();
+    match (who, roles) {
+        (Some(who), Some(roles)) if errors.is_empty() => Ok((who, roles)),
         _ => Err(Problem { errors, ..Problem::new(Code::ValidationFailed) }),
     }
-}
-
-/// Each role once.
-fn check_roles(typed: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
-    let mut roles: Vec<String> = Vec::with_capacity(typed.len());
-    for role in typed.iter().map(|role| role.trim()) {
-        if !ROLES.contains(&role) {
-            let message = format!("There is no such role. Use one or more of: {}.", ROLES.join(", "));
-            errors.push(FieldError { field: "roles".into(), code: "unknown_role", message: message.into() });
-        } else if roles.iter().all(|known| known != role) {
-            roles.push(role.to_owned());
-        }
-    }
-    if typed.is_empty() {
-        errors.push(FieldError { field: "roles".into(), code: "required", message: "Give at least one role, such as user.".into() });
-    }
-    roles
 }
 
 fn unusable(error: UnknownHash) -> FieldError {

@@ -17,7 +17,7 @@ fn used_up() -> Problem {
     Problem::new(Code::Gone).detail("This link was already used or has expired. Ask for a new one.")
 }
 
-/// Sets `password` for whoever the link `token` was mailed to; ends their sessions and takes a lock away.
+/// Sets `password` for whoever the link `token` was mailed to; ends their sessions and personal access tokens, and takes a lock away.
 pub async fn reset(app: &App, token: &str, password: SecretString, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
     let ground = &app.ground;
     // A made-up token must cost neither a hash nor an estimate of the password.
@@ -47,7 +47,9 @@ pub async fn reset(app: &App, token: &str, password: SecretString, origin: &Orig
             codes::void(tx, Purpose::ResetPassword, owner, now).await?;
             store::clear_of(tx, owner).await?;
             this.sessions.end_all(tx, owner, EndReason::PasswordChanged, now).await?;
-            audit::record(tx, &event).await?;
+            // Whoever lost their password may have lost the account with it for a while, and tokens may have been made meanwhile.
+            let tokens = this.tokens.revoke_all(tx, owner, now).await?;
+            audit::record(tx, &event.clone().detail("tokensRevoked", tokens)).await?;
             let letter = Letter::PasswordChanged { name: person.name.clone() };
             mail::post(tx, &this.ground.jobs, &person.email, letter, now).await?;
             this.people.changed_on_commit(tx, owner);

@@ -31,11 +31,14 @@ pub enum Purpose {
     System,
     /// Hashes the secrets of OAuth clients.
     ClientSecrets,
+    /// Hashes personal access tokens.
+    PersonalTokens,
 }
 
 impl Purpose {
     /// Every purpose, in the order of their keys.
-    pub const ALL: [Self; 7] = [Self::WrapKeys, Self::Refresh, Self::Codes, Self::Csrf, Self::Cursor, Self::System, Self::ClientSecrets];
+    pub const ALL: [Self; 8] =
+        [Self::WrapKeys, Self::Refresh, Self::Codes, Self::Csrf, Self::Cursor, Self::System, Self::ClientSecrets, Self::PersonalTokens];
 
     /// Never change one: it would change the key.
     const fn label(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Purpose {
             Self::Cursor => "cursor",
             Self::System => "system",
             Self::ClientSecrets => "client-secrets",
+            Self::PersonalTokens => "personal-tokens",
         }
     }
 }

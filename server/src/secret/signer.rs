@@ -26,6 +26,10 @@ pub const PUBLISH_AHEAD: Duration = Duration::from_secs(120);
 /// instances and of other services that verify with leeway.
 pub const EXPIRY_LEEWAY: Duration = Duration::from_secs(60);
 
+/// How long the public half of a withdrawn key is kept, for tokens that are shown long after they expired: a hint that says
+/// which session somebody wants to end (OpenID Connect RP-Initiated Logout section 2).
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
 /// Signs and verifies tokens. Clones share the keys; nothing here waits except `rotate`, `reload` and `reseal`.
 #[derive(Clone)]
 pub struct Signer(Arc<Inner>);
@@ -103,6 +107,24 @@ impl Signer {
         token.verify(key, issuer, now)
     }
 
+    /// The claims of a token of this installation that may have expired, signed by a key that may have been withdrawn; `None` for
+    /// anything else. It proves that its holder was given it, and nothing more.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn verify_past<C: serde::de::DeserializeOwned>(&self, typ: &str, token: &str, issuer: &str) -> Result<Option<C>, SealError> {
+        let Ok(token) = Unverified::parse(token, typ) else { return Ok(None) };
+        let (now, keys) = (self.0.clock.now(), self.keys());
+        let key = match keys.iter().find(|key| key.kid == token.kid()) {
+            Some(key) => key.clone(),
+            None => match self.0.db.query_opt(sql::FIND, args![token.kid().to_owned()]).await? {
+                Some(row) => Arc::new(self.load(&row, now, &mut None)?),
+                None => return Ok(None),
+            },
+        };
+        Ok(token.verify_past(&key, issuer, now).ok())
+    }
+
     /// The published key set (RFC 7517): current, coming and overlapping keys, oldest first.
     pub fn jwks(&self) -> String {
         let now = self.0.clock.now();
@@ -111,7 +133,8 @@ impl Signer {
     }
 
     /// Publishes a new key; it signs after [`PUBLISH_AHEAD`], the old one stays published until its
-    /// last token expired. Returns the new kid. Keys that ended before are deleted.
+    /// last token expired. Returns the new kid. Of keys that ended before, the private half is deleted, and
+    /// three months later the rest.
     ///
     /// # Errors
     /// [`SealError::Db`], with [`DbError::Unique`] when another instance rotated at the same microsecond.
@@ -139,7 +162,8 @@ impl Signer {
     pub async fn publish(&self, tx: &mut Tx, next: &NextKey) -> Result<(), DbError> {
         let NextKey { key, at } = next;
         let tail = self.0.access_ttl + EXPIRY_LEEWAY;
-        tx.execute(sql::PRUNE, args![*at]).await?;
+        tx.execute(sql::FORGET, args![*at, Vec::<u8>::new()]).await?;
+        tx.execute(sql::PRUNE, args![at.minus(REMEMBERED)]).await?;
         let newest = tx.query_opt(sql::NEWEST, args![]).await?.map_or(Ok(None), |row| row.get::<Option<Timestamp>>(0))?;
         // Later than every key that is already announced, so that the order of rotations is the order of keys.
         let after = newest.unwrap_or_default().plus(Duration::from_micros(1));

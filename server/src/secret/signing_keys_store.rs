@@ -11,7 +11,11 @@ crate::statements! {
     NEWEST = "select max(active_from) from signing_keys";
     /// The keys that the new one replaces.
     RETIRE = "update signing_keys set retired_at = $1, expires_at = $2 where retired_at is null and kid <> $3";
-    /// Keys whose last token has expired.
+    /// One key, whatever became of it.
+    FIND = "select kid, public_key, private_key, active_from, retired_at, expires_at, created_at from signing_keys where kid = $1";
+    /// The private halves of keys that are withdrawn.
+    FORGET = "update signing_keys set private_key = $2 where expires_at <= $1";
+    /// Keys of which nothing is shown any more.
     PRUNE = "delete from signing_keys where expires_at <= $1";
     /// Only if nobody sealed it anew in the meantime.
     RESEAL = "update signing_keys set private_key = $1 where kid = $2 and private_key = $3";

@@ -14,7 +14,6 @@ use super::Sessions;
 use super::store::Session;
 use super::token::RefreshToken;
 use super::verify::{Audience, Claims};
-use crate::access;
 use crate::accounts::{PersonView, UserBody};
 use crate::config::Settings;
 use crate::error::Problem;
@@ -107,7 +106,7 @@ impl Sessions {
             jti: self.ground.random.uuid(now),
             client_id: session.client(),
             sid: session.id,
-            scope: access::scopes_of(&person.roles).join(" "),
+            scope: self.roles.scope_claim(&person.roles),
             roles: &person.roles,
             r#gen: session.generation,
         };

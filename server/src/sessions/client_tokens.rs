@@ -9,7 +9,6 @@ use super::refresh::RefreshError;
 use super::store::Session;
 use super::token::RefreshToken;
 use super::verify::{Audience, Claims};
-use crate::access;
 use crate::accounts::PersonView;
 use crate::error::Problem;
 use crate::http::context::Origin;
@@ -44,7 +43,7 @@ pub struct ClientTokens {
 impl Sessions {
     /// The tokens of `session`'s current generation for its client.
     ///
-    /// Scopes that guard routes here go into the token only while the person's roles grant them.
+    /// Scopes that roles decide about go into the token only while the person's roles grant them.
     ///
     /// # Errors
     /// When nothing can be signed.
@@ -59,9 +58,10 @@ impl Sessions {
         let ends = now.plus(settings.tokens.access_ttl.min(settings.sessions.idle_ttl)).min(session.expires_at);
         let granted = &session.authorization;
         let scope = match session.is_own() {
-            true => access::scopes_of(&person.roles).join(" "),
+            true => self.roles.scope_claim(&person.roles),
             false => {
-                let usable = |scope: &&String| !access::SCOPES.contains(&scope.as_str()) || access::grants(&person.roles, scope);
+                let roles = self.roles.snapshot();
+                let usable = |scope: &&String| !roles.governs(scope) || roles.grants(&person.roles, scope);
                 let scopes = wish.scopes.unwrap_or(&granted.scopes).iter().filter(|scope| granted.scopes.contains(scope));
                 scopes.filter(usable).map(String::as_str).collect::<Vec<_>>().join(" ")
             }

@@ -11,6 +11,7 @@
 pub mod activity;
 mod answer;
 mod authorization;
+mod browser;
 mod client_tokens;
 mod device;
 pub mod end;
@@ -35,7 +36,7 @@ pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
 pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLIENT, is_own};
 pub use client_tokens::{ClientTokens, TokenWish};
 pub use device::describe;
-pub use end::EndReason;
+pub use end::{EndReason, SessionsEnded};
 pub use refresh::RefreshError;
 pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::routes;
@@ -47,6 +48,7 @@ use crate::accounts::{self, People};
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
 use crate::http::guard::Verified;
+use crate::roles::Roles;
 use crate::time::Timestamp;
 
 /// Verified tokens that are kept: about 300 bytes each.
@@ -57,19 +59,21 @@ const VERIFIED_TOKENS_MAX: u64 = 100_000;
 pub struct Sessions {
     ground: Ground,
     people: People,
+    roles: Roles,
     verified: Cache<[u8; 32], Arc<Verified>>,
     revocations: Revocations,
     activity: Activity,
+    listener: Arc<dyn SessionsEnded>,
 }
 
 impl Sessions {
-    /// Nothing verified yet; [`Sessions::run`] loads what was revoked.
-    pub fn new(ground: Ground, people: People) -> Self {
+    /// Nothing verified yet; [`Sessions::run`] loads what was revoked. `listener` is told of every session that is ended.
+    pub fn new(ground: Ground, people: People, roles: Roles, listener: Arc<dyn SessionsEnded>) -> Self {
         let ttl = ground.settings.tokens.access_ttl + Duration::from_secs(60);
         let verified = Cache::builder().max_capacity(VERIFIED_TOKENS_MAX).time_to_live(ttl).build();
         let revocations = Revocations::of_sessions(ground.clone());
         let activity = Activity::new(ground.clone());
-        Self { ground, people, verified, revocations, activity }
+        Self { ground, people, roles, verified, revocations, activity, listener }
     }
 
     /// What was ended lately.

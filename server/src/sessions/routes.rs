@@ -131,34 +131,13 @@ async fn logout(
         },
     };
     if let Some((session, user)) = ended {
-        end(&app, session, user, EndReason::Logout, &origin, now).await?;
+        app.sessions.end_on_record(session, user, EndReason::Logout, Actor::User(user), &origin, now).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     if cookie_token(&headers, &app.ground.settings).is_some() {
         clear_cookie(&mut response, &app.ground.settings);
     }
     Ok(response)
-}
-
-/// Ends one session of `user`, on record; false when there was no such open session.
-async fn end(app: &App, session: Uuid, user: Uuid, reason: EndReason, origin: &Origin, now: Timestamp) -> Result<bool, Problem> {
-    let key = app.ground.keyring.get(user).await?;
-    let event = audit::Event::new(&app.ground, audit::SESSION_ENDED, now)
-        .actor(Actor::User(user))
-        .target(Target::session(session))
-        .detail("reason", reason.as_str())
-        .origin(&app.ground, Some(&key), origin);
-    let sessions = app.sessions.clone();
-    app.ground
-        .db
-        .write(async move |tx| {
-            let ended = sessions.end_one(tx, session, user, reason, now).await?;
-            if ended {
-                audit::record(tx, &event).await?;
-            }
-            Ok::<_, Problem>(ended)
-        })
-        .await
 }
 
 /// Sign out everywhere
@@ -380,7 +359,7 @@ async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let Path(id) = id?;
     // Somebody else's session answers like one that does not exist.
-    if end(&app, id, caller.user, EndReason::Revoked, &origin, now).await? {
+    if app.sessions.end_on_record(id, caller.user, EndReason::Revoked, Actor::User(caller.user), &origin, now).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Code::NotFound.into())

@@ -45,11 +45,12 @@ crate::statements! {
             scope, resources, auth_time, amr, dpop_jkt, parent_id";
     /// Ends one session of a person, and those that were authorised from it.
     END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4
-        WHERE user_id = $2 AND ended_at IS NULL AND (id = $1 OR parent_id = $1) RETURNING id, client_id";
+        WHERE user_id = $2 AND ended_at IS NULL AND (id = $1 OR parent_id = $1) RETURNING id, client_id, user_id";
     /// Ends a person's sessions, but the one given.
-    END_OTHERS = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id, client_id";
+    END_OTHERS = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id, client_id, user_id";
     /// Ends a person's sessions of one client.
-    END_OF_CLIENT = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL RETURNING id, client_id";
+    END_OF_CLIENT = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL
+        RETURNING id, client_id, user_id";
     /// What was ended since.
     ENDED_SINCE = "SELECT id, ended_at FROM sessions WHERE ended_at > $1";
     /// What activity moved, for many sessions at once ($1 is JSON: [[id, at, idle end, seen generation], …]);
@@ -226,6 +227,8 @@ pub struct Ended {
     pub id: Uuid,
     /// Its client.
     pub client: String,
+    /// Its person.
+    pub user: Uuid,
 }
 
 /// Ends one open session of `user` with those that were authorised from it.
@@ -244,7 +247,7 @@ pub async fn end_of_client(tx: &mut Tx, user: Uuid, client: &str, now: Timestamp
 }
 
 fn ended(rows: &[Row]) -> Result<Vec<Ended>, DbError> {
-    rows.iter().map(|row| Ok(Ended { id: row.get(0)?, client: row.get(1)? })).collect()
+    rows.iter().map(|row| Ok(Ended { id: row.get(0)?, client: row.get(1)?, user: row.get(2)? })).collect()
 }
 
 /// Sessions ended after `since`, with when.

@@ -16,8 +16,9 @@ use crate::time::Timestamp;
 /// The `typ` header of access tokens (RFC 9068 section 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
-/// The longest token that is looked at, in bytes; ours are about 700.
-const TOKEN_MAX: usize = 4096;
+/// The longest token that is looked at, in bytes; ours are about 700, and below 6,000 with as many roles and scopes of the
+/// application's own as there may be.
+const TOKEN_MAX: usize = 8192;
 
 /// The claims of an access token (RFC 9068 section 2.2) as they are written.
 #[derive(Debug, Serialize)]

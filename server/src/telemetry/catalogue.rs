@@ -51,6 +51,16 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 
 /// All metrics, in the order of their names.
 pub const METRICS: &[Metric] = &[
+    counter(
+        "keystead_authorizations_total",
+        &["outcome"],
+        "Authorization requests by what became of them (asked, granted, denied, refused, unreadable); one that asks a person counts again when they decide.",
+    ),
+    counter(
+        "keystead_backchannel_logouts_total",
+        &["outcome"],
+        "Attempts to tell a client that a session ended, by outcome (delivered, refused, unreachable, forbidden).",
+    ),
     gauge("keystead_build_info", &["version"], "Always 1; the label names the running version."),
     counter("keystead_cache_requests_total", &["cache", "result"], "Look-ups in a cache in memory, by cache and result (hit, miss)."),
     counter(

@@ -9,9 +9,10 @@ use super::lines::{LINE_MAX, Line, Lines};
 use super::{LineError, Report};
 use crate::accounts::{NewUser, Status, seal_new, store};
 use crate::audit::{self, Actor, Target};
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::ground::Ground;
 use crate::http::context::Origin;
+use crate::roles;
 
 /// People that one transaction writes: enough to share its cost, few enough that nobody waits for it.
 const BATCH: usize = 500;
@@ -23,7 +24,7 @@ pub struct Import {
     ground: Ground,
     actor: Actor,
     origin: Option<Origin>,
-    grantable: Vec<&'static str>,
+    grantable: Vec<String>,
     /// Nothing is written; who would be is kept, so that a repeated address is seen.
     dry: Option<HashSet<Index>>,
     lines: Lines,
@@ -33,7 +34,7 @@ pub struct Import {
 
 impl Import {
     /// Nothing read yet. `grantable` are the roles that `actor` may give away; with `dry_run` nothing is written.
-    pub fn new(ground: Ground, actor: Actor, origin: Option<Origin>, grantable: Vec<&'static str>, dry_run: bool) -> Self {
+    pub fn new(ground: Ground, actor: Actor, origin: Option<Origin>, grantable: Vec<String>, dry_run: bool) -> Self {
         let dry = dry_run.then(HashSet::new);
         Self { ground, actor, origin, grantable, dry, lines: Lines::default(), waiting: Vec::new(), report: Report::default() }
     }
@@ -142,9 +143,17 @@ impl Import {
             Some(origin) => event.origin(ground, None, origin),
             None => event,
         };
+        let mut given: Vec<String> = people.iter().flat_map(|new| new.roles.iter().cloned()).collect();
+        given.sort_unstable();
+        given.dedup();
         ground
             .db
             .write(async move |tx| {
+                if !roles::hold(tx, &given).await? {
+                    let detail =
+                        "A role was deleted while people with it were imported. Send the stream again; people who are there are skipped.";
+                    return Err(Problem::new(Code::Conflict).detail(detail));
+                }
                 let imported = store::insert_many(tx, &people, now).await?;
                 audit::record(tx, &event.clone().detail("imported", imported)).await?;
                 Ok::<_, Problem>(imported)

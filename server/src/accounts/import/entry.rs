@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::LineError;
 use crate::accounts::{Email, check_email, check_name, check_role};
 use crate::error::FieldError;
+use crate::roles::HELD_MAX;
 use crate::secret::password::{UnknownHash, parse};
 use crate::time::Timestamp;
 
@@ -44,7 +45,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Reads line `number`. `grantable` are the roles that whoever imports may give.
-    pub(super) fn read(number: u64, line: &[u8], grantable: &[&str], now: Timestamp) -> Result<Self, Vec<LineError>> {
+    pub(super) fn read(number: u64, line: &[u8], grantable: &[String], now: Timestamp) -> Result<Self, Vec<LineError>> {
         let wrong = |code, message: &str| vec![LineError { line: number, code, message: message.to_owned() }];
         let typed: ImportLine = serde_json::from_slice(line).map_err(|error| {
             if error.is_data() {
@@ -67,7 +68,7 @@ fn told(fault: &FieldError) -> String {
 }
 
 impl ImportLine {
-    fn check(self, grantable: &[&str], now: Timestamp) -> Result<Entry, Vec<FieldError>> {
+    fn check(self, grantable: &[String], now: Timestamp) -> Result<Entry, Vec<FieldError>> {
         let mut faults = Vec::new();
         let email = check_email(&self.email).map_err(|fault| faults.push(fault)).ok();
         let name = check_name(&self.name).map_err(|fault| faults.push(fault)).ok();
@@ -88,10 +89,10 @@ fn fault(field: &'static str, code: &'static str, message: impl Into<std::borrow
     FieldError { field: field.into(), code, message: message.into() }
 }
 
-fn check_roles(typed: Option<Vec<String>>, grantable: &[&str]) -> Result<Vec<String>, FieldError> {
+fn check_roles(typed: Option<Vec<String>>, grantable: &[String]) -> Result<Vec<String>, FieldError> {
     let mut roles: Vec<String> = Vec::new();
     for role in typed.unwrap_or_else(|| vec!["user".to_owned()]) {
-        if !grantable.contains(&role.as_str()) {
+        if !grantable.contains(&role) {
             return Err(fault("roles", "unknown_role", format!("Use roles that exist and that you may give: {}.", grantable.join(", "))));
         }
         if !roles.contains(&role) {
@@ -100,6 +101,9 @@ fn check_roles(typed: Option<Vec<String>>, grantable: &[&str]) -> Result<Vec<Str
     }
     if roles.is_empty() {
         return Err(fault("roles", "required", "Give at least one role, such as user, or leave the member out."));
+    }
+    if roles.len() > HELD_MAX {
+        return Err(fault("roles", "too_many", format!("Give at most {HELD_MAX} roles.")));
     }
     Ok(roles)
 }

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Import, Report};
-use crate::access::{self, ROLES, scope};
+use crate::access::scope;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body::BodyTooLarge;
@@ -78,14 +78,14 @@ async fn import(
 }
 
 /// The roles that grant nothing beyond what `caller` was granted: nobody makes an administrator of somebody without being one.
-async fn grantable(app: &App, caller: &Scoped<scope::UsersWrite>) -> Result<Vec<&'static str>, Problem> {
-    let mut roles = Vec::with_capacity(ROLES.len());
-    for role in ROLES {
+async fn grantable(app: &App, caller: &Scoped<scope::UsersWrite>) -> Result<Vec<String>, Problem> {
+    let (known, mut roles) = (app.roles.snapshot(), Vec::new());
+    for role in known.names().map(str::to_owned) {
         let mut held = true;
-        for scope in access::scopes_of(&[(*role).to_owned()]) {
+        for scope in known.scopes_of(std::slice::from_ref(&role)) {
             held = held && app.grants(caller, scope).await?;
         }
-        roles.extend(held.then_some(*role));
+        roles.extend(held.then_some(role));
     }
     Ok(roles)
 }

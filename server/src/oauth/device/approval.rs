@@ -13,7 +13,6 @@ use super::begin::associated;
 use super::codes::{self, Kind};
 use super::count;
 use super::store::{self, Open, State};
-use crate::access;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem};
@@ -96,7 +95,7 @@ pub(super) async fn look_up(app: &App, caller: &Caller, code: &str, here: &Origi
     let full_access = sessions::is_own(&client.id);
     let scopes = if full_access {
         let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
-        access::scopes_of(&person.roles).into_iter().map(str::to_owned).collect()
+        app.roles.snapshot().scopes_of(&person.roles).into_iter().map(str::to_owned).collect()
     } else {
         request.scopes.clone()
     };

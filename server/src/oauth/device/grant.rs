@@ -3,7 +3,6 @@
 //! Polling is counted against the request, not against the address: devices behind one address do not use up each other's
 //! budget, and each has a pace of its own in its row. Only a made-up code counts against the address it comes from.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use uuid::Uuid;
 use super::codes::{self, Kind};
 use super::count;
 use super::store::{self, Request, State};
-use crate::accounts::{self, PersonView, Status, UserRow};
+use crate::accounts;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::Problem;
@@ -23,10 +22,10 @@ use crate::mail::{self, Letter};
 use crate::oauth::client::{Client, Grant};
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
+use crate::oauth::grantor::{Grantor, Unfit};
 use crate::oauth::resource;
-use crate::secret::{PersonKey, SealError};
-use crate::sessions::store::Session;
-use crate::sessions::{self, Authorization, ClientTokens, NewSession, TokenWish};
+use crate::oauth::token::{TokenAnswer, of_session};
+use crate::sessions::{self, Authorization, NewSession, TokenWish};
 use crate::time::Timestamp;
 
 /// What a device that polls too fast waits longer from then on (RFC 8628 section 3.5).
@@ -41,14 +40,6 @@ const TOO_FAST: OAuthError = OAuthError::new(OAuthCode::SlowDown, "The device po
 const REFUSED: OAuthError = OAuthError::new(OAuthCode::AccessDenied, "The device was not let in.");
 const EXPIRED: OAuthError = OAuthError::new(OAuthCode::ExpiredToken, "The device code has expired; begin anew.");
 
-/// Somebody who let a device in, as they are now, and the session they did it in.
-struct Approver {
-    session: Session,
-    row: UserRow,
-    key: PersonKey,
-    view: Arc<PersonView>,
-}
-
 /// A device code for the tokens of a session, once. The caller has not counted the request.
 pub(in crate::oauth) async fn redeem(
     app: &App,
@@ -56,7 +47,7 @@ pub(in crate::oauth) async fn redeem(
     visit: &Visit,
     origin: &Origin,
     form: &Form,
-) -> Result<ClientTokens, Refusal> {
+) -> Result<TokenAnswer, Refusal> {
     let request = match known(app, client, form).await {
         Ok(request) => request,
         Err(refusal) => {
@@ -97,7 +88,7 @@ async fn begin_session(
     resources: Vec<String>,
     origin: &Origin,
     now: Timestamp,
-) -> Result<ClientTokens, Refusal> {
+) -> Result<TokenAnswer, Refusal> {
     let approver = approver(app, request, now).await?;
     let authorization = Authorization {
         client: client.id.clone(),
@@ -116,26 +107,16 @@ async fn begin_session(
     }
     count("signed_in");
     let wish = TokenWish { refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
-    Ok(app.sessions.client_tokens(new.session(), &approver.view, wish, now)?)
+    Ok(of_session(app, new.session(), &approver.view, wish, None, now)?)
 }
 
-/// Whoever let the device in: still signed in there, and still somebody who may sign in.
-async fn approver(app: &App, request: &Request, now: Timestamp) -> Result<Approver, Refusal> {
-    let session = sessions::store::find(&app.ground.db, request.session.ok_or(UNKNOWN)?).await?;
-    let session = session.filter(|session| session.is_open(now)).ok_or(UNKNOWN)?;
-    let row = accounts::store::find(&app.ground.db, session.user).await?.ok_or(REFUSED)?;
-    let may_sign_in = match row.status {
-        Status::Active => true,
-        Status::Pending => !app.ground.settings.accounts.require_verified_email,
-        Status::Suspended | Status::Deleted => false,
-    };
-    let key = match app.ground.keyring.get(row.id).await {
-        Ok(key) if may_sign_in => key,
-        Ok(_) | Err(SealError::Erased) => return Err(REFUSED.into()),
-        Err(error) => return Err(error.into()),
-    };
-    let view = app.people.opened(&row, &key)?;
-    Ok(Approver { session, row, key, view })
+/// Whoever let the device in.
+async fn approver(app: &App, request: &Request, now: Timestamp) -> Result<Grantor, Refusal> {
+    Grantor::of(app, request.session.ok_or(UNKNOWN)?, now).await.map_err(|unfit| match unfit {
+        Unfit::SignedOut => UNKNOWN.into(),
+        Unfit::Barred => REFUSED.into(),
+        Unfit::Failed(problem) => problem.into(),
+    })
 }
 
 /// Uses the approval up and begins the session, on record and told to the person; false when there is nothing to use up.
@@ -143,7 +124,7 @@ async fn start(
     app: &App,
     client: &Client,
     request: Uuid,
-    approver: &Approver,
+    approver: &Grantor,
     new: &NewSession,
     origin: &Origin,
     now: Timestamp,

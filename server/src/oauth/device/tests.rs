@@ -19,7 +19,7 @@ const TOKEN: &str = "/oauth2/token";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const CLI: &str = "keystead-cli";
 const LOOKUP: &str = "/api/v1/auth/device/lookup";
-const APPROVE: &str = "/api/v1/auth/device/approve";
+pub const APPROVE: &str = "/api/v1/auth/device/approve";
 const DENY: &str = "/api/v1/auth/device/deny";
 
 /// A device that has asked to be signed in.

@@ -99,6 +99,7 @@ async fn what_is_wrong_is_told_at_once(store: Store) {
         ),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "scopes": ["a b"]}), vec!["scopes:invalid"]),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "scopes": ["a", "a"]}), vec!["scopes:duplicate"]),
+        (json!({"name": "x", "grantTypes": ["client_credentials"], "scopes": ["users:read", "email"]}), vec!["scopes:not_allowed"]),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "scopes": ["a\u{0}"]}), vec!["scopes:invalid"]),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "jwks": {"keys": [key]}}), vec!["jwks:not_allowed"]),
         (json!({"name": "x", "grantTypes": ["client_credentials"], "tokenEndpointAuthMethod": "private_key_jwt"}), vec!["jwks:required"]),

@@ -174,7 +174,73 @@ async fn other_algorithms_and_foreign_keys_are_refused(store: Store) {
     expect_refusal(&form(&instance, "/oauth2/token", &secret).await, 401, "invalid_client");
 }
 
+/// A token whose header says what it likes, signed with `key` as only that key can.
+fn signed(key: &Key, header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.private, key.algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+/// RFC 9864 calls it `Ed25519`, RFC 8037 `EdDSA`: the same signatures of the same keys.
+async fn both_names_of_ed25519_are_read(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = admin(&instance).await;
+    let key = ed25519();
+    for (turn, named) in [Value::Null, json!("EdDSA"), json!("Ed25519")].into_iter().enumerate() {
+        let mut public = key.public.clone();
+        if !named.is_null() {
+            public["alg"] = named;
+        }
+        let made = registered(&root.api, &[&public]).await;
+        for name in ["EdDSA", "Ed25519"] {
+            let claims = good(&instance, &made, &format!("{turn}-{name}"));
+            present(&instance, &signed(&key, &json!({"alg": name}), &claims)).await.expect(200);
+            let forged = signed(&ed25519(), &json!({"alg": name}), &good(&instance, &made, &format!("forged-{turn}-{name}")));
+            expect_refusal(&present(&instance, &forged).await, 401, "invalid_client");
+        }
+        let claims = good(&instance, &made, &format!("lower-{turn}"));
+        for name in ["ed25519", "Ed448", "EDDSA", "ES256", "RS256"] {
+            expect_refusal(&present(&instance, &signed(&key, &json!({"alg": name}), &claims)).await, 401, "invalid_client");
+        }
+    }
+    let other = json!({"name": "Signer", "grantTypes": ["client_credentials"], "tokenEndpointAuthMethod": "private_key_jwt",
+        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": key.public["x"], "alg": "Ed448"}]}});
+    root.api.post("/api/v1/admin/clients", other).await.expect_problem(422, "validation_failed");
+    let said = instance.get("/.well-known/openid-configuration").await.expect(200);
+    let listed = &said.body["token_endpoint_auth_signing_alg_values_supported"];
+    assert_eq!(listed, &json!(["EdDSA", "Ed25519", "ES256", "RS256"]));
+}
+
+/// A key verifies by its own algorithm, whatever the header says; and what is public is nobody's shared secret.
+async fn one_kind_of_key_is_not_taken_for_another(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = admin(&instance).await;
+    let keys = [ed25519(), p256(), rsa()];
+    let made = registered(&root.api, &[&keys[1].public]).await;
+    let (rsa_client, all) = (registered(&root.api, &[&keys[2].public]).await, ["none", "None", "nOnE", "HS256", "HS512", "ES384", "PS256"]);
+    for (client, key) in [(&made, &keys[1]), (&rsa_client, &keys[2])] {
+        let claims = good(&instance, client, "confused");
+        let right = format!("{:?}", key.algorithm);
+        for name in ["EdDSA", "Ed25519", "ES256", "RS256"].iter().chain(&all).filter(|name| **name != right) {
+            expect_refusal(&present(&instance, &signed(key, &json!({"alg": name}), &claims)).await, 401, "invalid_client");
+        }
+        // The public key as the secret of a MAC, in each of its spellings.
+        let public = &key.public;
+        let spellings = [public["n"].as_str(), public["x"].as_str()].into_iter().flatten();
+        let secrets = spellings.flat_map(|text| [text.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(text).unwrap()]);
+        for secret in secrets.chain([public.to_string().into_bytes(), Vec::new()]) {
+            let mac = EncodingKey::from_secret(&secret);
+            let forged = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &mac).unwrap();
+            expect_refusal(&present(&instance, &forged).await, 401, "invalid_client");
+        }
+        present(&instance, &signed(key, &json!({"alg": right}), &claims)).await.expect(200);
+    }
+}
+
 both_stores!(
+    both_names_of_ed25519_are_read,
+    one_kind_of_key_is_not_taken_for_another,
     each_kind_of_key_proves_a_client,
     an_assertion_is_good_once,
     assertions_that_are_not_for_us_are_refused,

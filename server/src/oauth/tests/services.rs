@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{admin, expect_refusal, form, service};
-use crate::closed::{Operation, operations};
+use crate::closed::{Guard, Operation, operations};
 use crate::support::{Client, Instance, Store, both_stores, eventually};
 
 const AUDIT: &str = "/api/v1/admin/audit";
@@ -30,8 +30,9 @@ async fn a_service_is_no_person(store: Store) {
     api.get("/api/v1/account").await.expect_problem(403, "forbidden");
     let mut tried = 0;
     // OpenFeature's protocol is for servers, too; that they need a scope there is a test of the flags.
-    let of_people =
-        |operation: &Operation| operation.is_closed() && operation.scope().is_none() && !operation.template.starts_with("/ofrep/");
+    let of_people = |operation: &Operation| {
+        matches!(operation.guard(), Ok(Guard::Person | Guard::Personal(_))) && !operation.template.starts_with("/ofrep/")
+    };
     for operation in operations().into_iter().filter(of_people) {
         let answer = api.send(operation.method.clone(), &operation.path(), Some(json!({}))).await;
         assert!(answer.status == 403, "{}\n{answer}", operation.name());

@@ -87,7 +87,7 @@ async fn what_is_no_request_for_a_token_is_refused(store: Store) {
     expect_refusal(&raw_form(&api, TOKEN, "grant_type=client_credentials&x=%ff").await, 400, "invalid_request");
     expect_refusal(&raw_form(&api, TOKEN, "grant_type=client_credentials&x=%00").await, 400, "invalid_request");
     expect_refusal(&raw_form(&api, TOKEN, &"a=b&".repeat(5_000)).await, 400, "invalid_request");
-    for grant in ["password", "implicit", "authorization_code", "Client_Credentials", "client_credentials "] {
+    for grant in ["password", "implicit", "token", "Client_Credentials", "client_credentials "] {
         expect_refusal(&form(&api, TOKEN, &[("grant_type", grant)]).await, 400, "unsupported_grant_type");
     }
     let json = api.post(TOKEN, json!({"grant_type": "client_credentials"})).await;
@@ -120,9 +120,17 @@ async fn discovery_says_what_works(store: Store) {
     assert_eq!(said.str("/issuer"), "http://localhost:8080");
     assert_eq!(
         said.body["grant_types_supported"],
-        json!(["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
+        json!(["authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
     );
-    assert_eq!(said.body["response_types_supported"], json!([]));
+    assert_eq!(said.body["response_types_supported"], json!(["code"]));
+    let scopes: Vec<&str> = said.body["scopes_supported"].as_array().unwrap().iter().filter_map(|scope| scope.as_str()).collect();
+    assert!(scopes.starts_with(&["openid", "profile", "email", "offline_access"]) && scopes.contains(&"users:read"), "{scopes:?}");
+    assert_eq!(said.body["subject_types_supported"], json!(["public"]));
+    assert_eq!(said.body["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
+    assert_eq!(
+        (&said.body["backchannel_logout_supported"], &said.body["backchannel_logout_session_supported"]),
+        (&json!(true), &json!(true))
+    );
     let known = keystead::app::openapi();
     for (name, value) in said.body.as_object().unwrap() {
         let Some(address) = value.as_str().filter(|_| name.ends_with("_endpoint") || name == "jwks_uri") else { continue };
