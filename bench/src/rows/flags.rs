@@ -33,7 +33,8 @@ pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
     }
     let ours = Server::start(site)?;
     let body = json!({"context": {"plan": "free", "seats": 3}}).to_string();
-    let requests: Vec<String> = samples.access.iter().take(PEOPLE).map(|token| load::post_as(token, PATH, "application/json", &body)).collect();
+    let requests: Vec<String> =
+        samples.access.iter().take(PEOPLE).map(|token| load::post_as(token, PATH, "application/json", &body)).collect();
     let seen = beside_a_bare_route(&ours, PATH, &requests, pace)?;
     ours.stop()?;
     Ok(vec![in_process(pace)?, seen.row(format!("OFREP, {FLAGS} flags at once, {PEOPLE} people"), 0.50)])

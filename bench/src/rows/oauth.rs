@@ -35,7 +35,11 @@ pub fn rows(site: &Site, samples: &Samples, pace: Pace) -> Result<Vec<Row>> {
     let userinfo = beside_a_bare_route(&ours, USERINFO, &asked, pace)?;
     let issued = issued(&ours, &load::post_text(TOKEN, FORM, &format!("{client}&grant_type=client_credentials")), pace)?;
     ours.stop()?;
-    Ok(vec![introspection.row(format!("Introspection, {PEOPLE} people's tokens"), 0.60), userinfo.row(format!("GET /oauth2/userinfo, {PEOPLE} people"), 0.60), issued])
+    Ok(vec![
+        introspection.row(format!("Introspection, {PEOPLE} people's tokens"), 0.60),
+        userinfo.row(format!("GET /oauth2/userinfo, {PEOPLE} people"), 0.60),
+        issued,
+    ])
 }
 
 /// Tokens for a client itself, against signatures of as many bytes on all cores and nothing else.

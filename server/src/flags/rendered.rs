@@ -21,7 +21,8 @@ pub(super) struct Rendered {
 
 impl Rendered {
     pub(super) fn new(key: &str, definition: &Definition) -> Self {
-        let after = |(variant, value): (&String, &Value)| (variant.clone(), format!("\",\"variant\":{},\"value\":{value}}}", json!(variant)));
+        let after =
+            |(variant, value): (&String, &Value)| (variant.clone(), format!("\",\"variant\":{},\"value\":{value}}}", json!(variant)));
         let mut hash = digest::Context::new(&SHA256);
         hash.update(key.as_bytes());
         hash.update(b"\0");

@@ -28,8 +28,8 @@ for method, made in [("client_secret_basic", services["basic"]), ("client_secret
     seen = session.introspect_token(server["introspection_endpoint"], token["access_token"]).json()
     assert seen == {"active": False}, seen
 
-made = services["es256"]
-session = OAuth2Session(made["id"], made["jwk"], token_endpoint_auth_method=PrivateKeyJWT(server["token_endpoint"], alg="ES256"))
+made = services["rs256"]
+session = OAuth2Session(made["id"], made["pem"], token_endpoint_auth_method=PrivateKeyJWT(server["token_endpoint"]))
 assert session.fetch_token(server["token_endpoint"], grant_type="client_credentials")["access_token"]
 
 # A web application.

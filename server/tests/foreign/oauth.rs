@@ -1,9 +1,10 @@
 //! The OAuth and OpenID Connect libraries that applications use, each unchanged, against the whole provider.
 
-use aws_lc_rs::encoding::AsBigEndian;
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{reachable, run};
@@ -28,6 +29,17 @@ fn keys() -> [Value; 2] {
     [private(ed25519_jwk(ed25519.public_key().as_ref()), seed.as_ref()), private(public, scalar.as_ref())]
 }
 
+/// A public RSA key as a JWK, and the private one as PEM.
+fn rsa() -> (Value, String) {
+    let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
+    let (modulus, exponent) = (pair.public_key().modulus(), pair.public_key().exponent());
+    let part = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
+    let (n, e) = (part(modulus.big_endian_without_leading_zero()), part(exponent.big_endian_without_leading_zero()));
+    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(pkcs8.as_ref()));
+    (json!({"kty": "RSA", "n": n, "e": e}), pem)
+}
+
 async fn everything(store: Store, script: &'static str) {
     let instance = reachable(store).set("KEYSTEAD_LIMITS__GLOBAL", "10000/1m").start().await;
     let root = admin(&instance).await;
@@ -45,7 +57,10 @@ async fn everything(store: Store, script: &'static str) {
         json!({"id": id, "jwk": jwk})
     };
     let [ed25519, es256] = keys();
+    let (rsa, pem) = rsa();
+    let rs256 = client(json!({"tokenEndpointAuthMethod": "private_key_jwt", "jwks": {"keys": [rsa]}})).await.id;
     let services = json!({
+        "rs256": {"id": rs256, "pem": pem},
         "basic": secret(service(&root.api, &["reports:read"]).await),
         "post": secret(client(json!({"tokenEndpointAuthMethod": "client_secret_post"})).await),
         "ed25519": keyed(ed25519).await,
