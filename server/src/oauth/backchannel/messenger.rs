@@ -1,6 +1,6 @@
 //! Posts logout tokens to addresses that others chose.
 //!
-//! In production that is https to an address on the Internet, looked at after the name was resolved and before anything is
+//! Outside development that is https to an address on the Internet, or in a network that the operator named, looked at after the name was resolved and before anything is
 //! sent, so that a name cannot lead inside. No redirect is followed, no proxy asked, and nothing of the answer is read but its
 //! status.
 
@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{StatusCode, header};
+use ipnet::IpNet;
 use moka::sync::Cache;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -64,8 +65,7 @@ impl From<Failure> for JobError {
 /// The HTTP client of one instance; clones share it.
 #[derive(Clone)]
 pub struct Messenger {
-    /// Loopback, private addresses and plain http as well: development.
-    anywhere: bool,
+    reach: Reach,
     /// Made when it is needed first: a machine without certificates must start all the same.
     client: Arc<OnceLock<reqwest::Client>>,
     /// Addresses where nobody answered a moment ago, and why.
@@ -76,7 +76,9 @@ impl Messenger {
     /// Calls nobody yet.
     pub fn new(ground: &Ground) -> Self {
         let silent = Cache::builder().max_capacity(LEFT_ALONE_MAX).time_to_live(LEFT_ALONE).build();
-        Self { anywhere: ground.settings.is_development(), client: Arc::default(), silent }
+        let settings = &ground.settings;
+        let reach = Reach { anywhere: settings.is_development(), networks: settings.oauth.backchannel_networks.clone().into() };
+        Self { reach, client: Arc::default(), silent }
     }
 
     /// Posts `token` to `address` (section 2.5).
@@ -105,7 +107,7 @@ impl Messenger {
     /// The address, if it may be called. Names are looked at once they are resolved.
     fn allowed(&self, address: &str) -> Result<Url, Failure> {
         let url = Url::parse(address).map_err(|_| Failure::Forbidden("the address cannot be read"))?;
-        if self.anywhere {
+        if self.reach.anywhere {
             return Ok(url);
         }
         if url.scheme() != "https" {
@@ -118,7 +120,7 @@ impl Messenger {
             None => return Err(Failure::Forbidden("the address names no host")),
         };
         match literal {
-            Some(ip) if !is_public(ip) => Err(Failure::Forbidden("the address is not on the Internet")),
+            Some(ip) if !self.reach.has(ip) => Err(Failure::Forbidden("the address is not on the Internet")),
             _ => Ok(url),
         }
     }
@@ -135,7 +137,7 @@ impl Messenger {
             .timeout(WHOLE)
             // Clients are told now and then: a connection that is kept would only grow old.
             .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(Resolver { anywhere: self.anywhere }));
+            .dns_resolver(Arc::new(Resolver(self.reach.clone())));
         let made = builder.build().map_err(unreachable)?;
         Ok(self.client.get_or_init(|| made))
     }
@@ -151,17 +153,30 @@ fn unreachable(error: reqwest::Error) -> Failure {
     Failure::Unreachable(cause.to_string())
 }
 
-/// Resolves names, to addresses on the Internet only unless `anywhere`.
-struct Resolver {
+/// Where clients may be.
+#[derive(Clone)]
+struct Reach {
+    /// Loopback, private addresses and plain http as well: development.
     anywhere: bool,
+    /// Besides the Internet.
+    networks: Arc<[IpNet]>,
 }
+
+impl Reach {
+    fn has(&self, ip: IpAddr) -> bool {
+        self.anywhere || is_public(ip) || self.networks.iter().any(|network| network.contains(&ip.to_canonical()))
+    }
+}
+
+/// Resolves names, to addresses where clients may be.
+struct Resolver(Reach);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let anywhere = self.anywhere;
+        let reach = self.0.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<_> = found.filter(|address| anywhere || is_public(address.ip())).collect();
+            let found: Vec<_> = found.filter(|address| reach.has(address.ip())).collect();
             if found.is_empty() {
                 return Err("the name leads to no address on the Internet".into());
             }
