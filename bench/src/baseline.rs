@@ -9,7 +9,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::routing::get;
+use axum::routing::any;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -38,8 +38,8 @@ impl Recorded {
     }
 }
 
-/// Bare axum routes that answer what `path` holds: no check, no log, no limit.
-pub async fn serve_axum(port: u16, path: &Path) -> Result<()> {
+/// One bare axum route, `route`, that answers what the file `path` holds: no check, no log, no limit.
+pub async fn serve_axum(port: u16, route: &str, path: &Path) -> Result<()> {
     let recorded: Recorded = serde_json::from_slice(&std::fs::read(path)?)?;
     let mut headers = HeaderMap::new();
     for (name, value) in &recorded.headers {
@@ -48,7 +48,7 @@ pub async fn serve_axum(port: u16, path: &Path) -> Result<()> {
     let body = Bytes::from(recorded.body);
     let answer = move || std::future::ready((headers.clone(), body.clone()));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
-    let router = Router::new().route("/api/v1/auth/me", get(answer.clone())).route("/oauth2/userinfo", get(answer));
+    let router = Router::new().route(route, any(answer));
     // As our server does; without it small answers wait for acknowledgements.
     Ok(axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), router).await?)
 }

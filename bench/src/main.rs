@@ -64,6 +64,8 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
     Me,
+    OAuth,
+    Flags,
     Refresh,
     Postgres,
     Login,
@@ -88,7 +90,7 @@ enum Command {
     Load,
     /// Answer the recorded answer, from a bare axum route
     #[command(hide = true)]
-    BaselineAxum { port: u16, answer: PathBuf },
+    BaselineAxum { port: u16, route: String, answer: PathBuf },
 }
 
 fn main() -> Result<()> {
@@ -98,7 +100,7 @@ fn main() -> Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &args.command {
-        Some(Command::BaselineAxum { port, answer }) => runtime.block_on(baseline::serve_axum(*port, answer)),
+        Some(Command::BaselineAxum { port, route, answer }) => runtime.block_on(baseline::serve_axum(*port, route, answer)),
         Some(Command::Seed { folder, users, sessions }) => {
             let site = Site::sqlite(folder).with_cheap_passwords();
             runtime.block_on(seed::fill(&site, Size { users: *users, sessions: *sessions }))
@@ -115,13 +117,21 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
     let site = Site::sqlite(&folder.path().join("small"));
     let mut table = Table::default();
 
-    if [Group::Me, Group::Refresh, Group::Login, Group::Memory].into_iter().any(wanted) {
+    if [Group::Me, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory].into_iter().any(wanted) {
         tell("filling the store");
         runtime.block_on(seed::fill(&site, SMALL))?;
         let samples = runtime.block_on(tokens::sample(&site, SAMPLED))?;
         if wanted(Group::Me) {
             tell("GET /me");
             table.0.extend(rows::me::rows(&site, &samples, pace)?);
+        }
+        if wanted(Group::OAuth) {
+            tell("tokens of clients");
+            table.0.extend(rows::oauth::rows(&site, &samples, pace)?);
+        }
+        if wanted(Group::Flags) {
+            tell("flags");
+            table.0.extend(rows::flags::rows(&site, &samples, pace)?);
         }
         if wanted(Group::Refresh) {
             tell("refresh on SQLite");

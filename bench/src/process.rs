@@ -54,6 +54,25 @@ pub fn pass(duration: Duration) {
     std::thread::sleep(duration);
 }
 
+/// Does `work` again and again on `threads` threads for `during`: how often, and how many seconds it took.
+pub fn on_threads(threads: usize, during: Duration, work: impl Fn() + Sync) -> (u64, f64) {
+    let started = Instant::now();
+    let one = || {
+        let mut done = 0;
+        while started.elapsed() < during {
+            (0..16).for_each(|_| work());
+            done += 16;
+        }
+        done
+    };
+    let done = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        // A thread that panicked has done nothing that counts.
+        workers.into_iter().map(|worker| worker.join().unwrap_or(0)).sum()
+    });
+    (done, started.elapsed().as_secs_f64())
+}
+
 /// Asks `ready` again every millisecond until it says yes; fails after `patience`.
 pub fn until(what: &str, patience: Duration, mut ready: impl FnMut() -> bool) -> Result<Duration> {
     let started = Instant::now();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use keystead::config::{Settings, Sources};
 
 use crate::process;
@@ -57,6 +57,18 @@ impl Site {
         self.folder.join("keystead.db")
     }
 
+    /// What a command of `keystead` prints about this installation, with `input` on its standard input.
+    pub fn keystead(&self, arguments: &[&str], input: &str) -> Result<String> {
+        std::fs::create_dir_all(&self.folder)?;
+        let mut command = Command::new(binary()?);
+        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.folder);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().context("a pipe was asked for")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "keystead {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// The settings as the server reads them.
     pub fn settings(&self) -> Result<Settings> {
         let sources = Sources { env: self.env.clone(), dir: self.folder.clone() };
@@ -95,12 +107,12 @@ impl Server {
         Self::spawn(command, port, Some(ops), "/health/ready")
     }
 
-    /// Starts this program as a bare axum server that answers `answer` (see `baseline`).
-    pub fn bare_axum(answer: &Path) -> Result<Self> {
+    /// Starts this program as a bare axum server whose one route is `path` and answers `answer` (see `baseline`).
+    pub fn bare_axum(path: &str, answer: &Path) -> Result<Self> {
         let port = process::free_port()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("baseline-axum").arg(port.to_string()).arg(answer);
-        Self::spawn(command, port, None, "/api/v1/auth/me")
+        command.arg("baseline-axum").arg(port.to_string()).arg(path).arg(answer);
+        Self::spawn(command, port, None, path)
     }
 
     fn spawn(mut command: Command, port: u16, ops: Option<u16>, ready: &str) -> Result<Self> {
@@ -174,9 +186,14 @@ impl Answer {
 
 /// One GET on a connection of its own.
 pub fn get(addr: SocketAddr, path: &str, token: Option<&str>) -> Result<Answer> {
-    let mut stream = TcpStream::connect(addr)?;
     let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}connection: close\r\n\r\n").as_bytes())?;
+    send(addr, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}\r\n"))
+}
+
+/// One request, as `load` prepares it, on a connection of its own.
+pub fn send(addr: SocketAddr, request: &str) -> Result<Answer> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.write_all(request.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(Answer { text })

@@ -54,6 +54,49 @@ fn paths_named_in_the_documentation_exist() {
     assert!(missing.is_empty(), "these paths do not exist:\n  {}", missing.join("\n  "));
 }
 
+/// Each item of the page names a test that holds it, and each of those exists.
+#[test]
+fn the_tests_that_hold_rfc_9700_exist() {
+    let root = repository();
+    let page = read(&root.join("docs/oauth-security.md"));
+    let mut tests = Vec::new();
+    sources(&root.join("server/src"), &mut tests);
+    sources(&root.join("server/tests"), &mut tests);
+    let items: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| section") && !line.starts_with("| attack")).collect();
+    assert!(items.len() > 30, "the tables were not read");
+    let mut missing = Vec::new();
+    for item in items {
+        let held_by = item.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "nothing holds this item: {item}");
+        missing.extend(named.into_iter().filter(|name| !exists(name, &tests)));
+    }
+    assert!(missing.is_empty(), "these tests do not exist:\n  {}", missing.join("\n  "));
+}
+
+/// Whether a source of tests that lies where `name` says has a function of that name.
+fn exists(name: &str, tests: &[(PathBuf, String)]) -> bool {
+    let Some((place, function)) = name.rsplit_once("::") else { return false };
+    let (wanted, lies): (String, _) = (format!("fn {function}("), place.replace("http_floor", "http"));
+    tests.iter().any(|(path, text)| {
+        let parts: Vec<_> = path.iter().filter_map(|part| part.to_str()?.split('.').next()).collect();
+        text.contains(&wanted) && lies.split("::").all(|part| parts.contains(&part))
+    })
+}
+
+/// The sources of tests below `folder`.
+fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for path in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") && path.to_string_lossy().contains("tests") {
+            let text = read(&path);
+            found.push((path, text));
+        }
+    }
+}
+
 fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         if entry.is_dir() {

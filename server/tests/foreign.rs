@@ -3,6 +3,10 @@
 
 #[path = "foreign/flags.rs"]
 mod flags;
+#[path = "foreign/oauth.rs"]
+mod oauth;
+#[path = "foreign/openidconnect.rs"]
+mod openidconnect;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -118,5 +118,20 @@ pub fn get(path: &str, token: &str) -> String {
 
 /// A POST of a JSON body.
 pub fn post(path: &str, body: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    post_text(path, "application/json", body)
+}
+
+/// A POST of anything.
+pub fn post_text(path: &str, content_type: &str, body: &str) -> String {
+    post_with("", path, content_type, body)
+}
+
+/// A POST of anything with an access token.
+pub fn post_as(token: &str, path: &str, content_type: &str, body: &str) -> String {
+    post_with(&format!("authorization: Bearer {token}\r\n"), path, content_type, body)
+}
+
+fn post_with(headers: &str, path: &str, content_type: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{body}")
 }

@@ -75,7 +75,7 @@ fn watched(ours: &Server, flood: Work, samples: &Samples, pace: Pace) -> Result<
     let folder = tempfile::tempdir()?;
     let recorded = folder.path().join("answer.json");
     Recorded::of(&answer).write(&recorded)?;
-    let bare = Server::bare_axum(&recorded)?;
+    let bare = Server::bare_axum(PATH, &recorded)?;
 
     let turn = pace.turn.max(Duration::from_secs(4));
     let around = turn + Duration::from_secs(1);

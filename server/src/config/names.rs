@@ -42,6 +42,8 @@ pub enum Accepts {
     Origins,
     /// Comma-separated networks, or `hops:N`.
     Proxies,
+    /// Comma-separated networks.
+    Networks,
     /// One key, or `id:key` list.
     MasterKeys,
     /// SQLite file or PostgreSQL.
@@ -85,6 +87,7 @@ impl Accepts {
             Self::WebUrl => urls::web(text).map(drop),
             Self::Origins => network::origins(text).map(drop),
             Self::Proxies => network::proxies(text).map(drop),
+            Self::Networks => network::networks(text).map(drop),
             Self::MasterKeys => keys::master_keys(text).map(drop),
             Self::DatabaseUrl => urls::database(text).map(drop),
             Self::ReplicaUrl => urls::postgres(text).map(drop),
@@ -127,6 +130,7 @@ impl Accepts {
             Self::WebUrl => "http(s) URL".into(),
             Self::Origins => "comma-separated origins".into(),
             Self::Proxies => "comma-separated CIDRs, or `hops:N`".into(),
+            Self::Networks => "comma-separated CIDRs".into(),
             Self::MasterKeys => "32 bytes in base64, or an `id:key` list with the current one first".into(),
             Self::DatabaseUrl => "`sqlite://` or `postgres://` URL".into(),
             Self::ReplicaUrl => "`postgres://` URL".into(),
@@ -295,6 +299,7 @@ settings! {
 
     "oauth.device_code_ttl", Span(60, HOUR), "How long the codes of a device that asks to be signed in are good.";
     "oauth.device_interval", Span(0, 60), "How long a device waits between two questions whether it was let in.";
+    "oauth.backchannel_networks", Networks, else "none: the Internet alone", "Private networks in which clients are told that a session ended, besides the Internet.";
 
     "limits.enabled", Flag, "Rate limits as a whole.";
     "limits.global", Rate, "Callers who are not signed in, per address; static assets and health apart.";

@@ -94,6 +94,15 @@ pub(super) fn proxies(text: &str) -> Result<TrustedProxies, Wrong> {
     }
 }
 
+/// Comma-separated networks and addresses.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, Wrong> {
+    let networks: Option<Vec<IpNet>> = parse::list(text).map(network).collect();
+    match networks {
+        Some(networks) if !networks.is_empty() => Ok(networks),
+        _ => wrong("holds something that is not a network", "list networks such as `10.0.0.0/8,fd00::/8`"),
+    }
+}
+
 fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

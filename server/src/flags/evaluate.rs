@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::condition;
 use super::definition::{Definition, Share};
+use super::rendered::Rendered;
 
 /// The member of a context that shares are divided by.
 pub const TARGETING_KEY: &str = "targetingKey";
@@ -33,6 +34,19 @@ pub enum Reason {
     Disabled,
 }
 
+impl Reason {
+    /// As OpenFeature writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "STATIC",
+            Self::Default => "DEFAULT",
+            Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Split => "SPLIT",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
 /// What somebody gets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation<'f> {
@@ -53,6 +67,7 @@ pub struct MissingTargetingKey;
 pub struct Compiled {
     definition: Definition,
     rules: Vec<Rule>,
+    pub(super) rendered: Rendered,
 }
 
 struct Rule {
@@ -79,7 +94,8 @@ impl Compiled {
             Some(Rule { condition, then })
         });
         let rules = rules.collect();
-        Self { definition, rules }
+        let rendered = Rendered::new(key, &definition);
+        Self { definition, rules, rendered }
     }
 
     /// What `context` gets.

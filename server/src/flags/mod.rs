@@ -13,6 +13,7 @@ pub mod declared;
 mod definition;
 mod evaluate;
 mod ofrep;
+mod rendered;
 mod routes;
 mod state;
 mod store;

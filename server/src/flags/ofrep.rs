@@ -3,7 +3,7 @@
 //! A person is evaluated as themselves: what their program says about other attributes counts, but who they are is what the
 //! token says. Whoever has `flags:read`, a service client say, evaluates for anybody.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{self, SHA256};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -78,9 +78,10 @@ struct Failure<'f> {
     error_details: String,
 }
 
-/// Every flag.
-#[derive(Serialize, ToSchema)]
+/// Every flag, for the API reference.
+#[derive(ToSchema)]
 #[schema(as = BulkEvaluation)]
+#[expect(dead_code, reason = "describes what is put together from parts")]
 struct Bulk<'f> {
     flags: Vec<Outcome<'f>>,
 }
@@ -97,14 +98,16 @@ impl<'f> Outcome<'f> {
     fn of(app: &App, key: &'f str, flag: &'f Compiled, context: &Context<'_>) -> Self {
         match flag.evaluate(app.flags.engine(), context) {
             Ok(found) => Self::Success(Success { key, reason: found.reason, variant: found.variant, value: found.value }),
-            Err(missing @ MissingTargetingKey) => {
-                Self::Failure(Failure { key: Some(key), error_code: "TARGETING_KEY_MISSING", error_details: missing.to_string() })
-            }
+            Err(missing) => Self::Failure(Failure::missing(key, missing)),
         }
     }
 }
 
-impl Failure<'_> {
+impl<'f> Failure<'f> {
+    fn missing(key: &'f str, missing: MissingTargetingKey) -> Self {
+        Self { key: Some(key), error_code: "TARGETING_KEY_MISSING", error_details: missing.to_string() }
+    }
+
     fn answer(&self, status: StatusCode) -> Response {
         // Strings always serialise.
         (status, json_bytes(serde_json::to_vec(self).unwrap_or_default())).into_response()
@@ -147,10 +150,23 @@ async fn all(State(app): State<App>, caller: Bearer, headers: HeaderMap, request
     };
     let (snapshot, arena) = (app.flags.snapshot(), Bump::new());
     let context = Context::new(&known, &arena);
-    let flags = snapshot.iter().map(|(key, flag)| Outcome::of(&app, key, flag, &context)).collect();
-    let body = serde_json::to_vec(&Bulk { flags }).map_err(Problem::internal)?;
-    // Of what is answered: the same bytes have the same tag on every instance.
-    let tag = format!("\"{}\"", hex(&digest(&SHA256, &body).as_ref()[..16]));
+    let mut body = b"{\"flags\":[".to_vec();
+    let mut hash = digest::Context::new(&SHA256);
+    for (place, (key, flag)) in snapshot.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        match flag.evaluate(app.flags.engine(), &context) {
+            Ok(found) => flag.rendered.write(found.reason, found.variant, &mut body, &mut hash),
+            Err(missing) => {
+                serde_json::to_writer(&mut body, &Failure::missing(key, missing)).map_err(Problem::internal)?;
+                flag.rendered.tag(&[], &mut hash);
+            }
+        }
+    }
+    body.extend_from_slice(b"]}");
+    // Of what the answer depends on: the same answer has the same tag on every instance.
+    let tag = format!("\"{}\"", hex(&hash.finish().as_ref()[..16]));
     let unchanged = matches_tag(&headers, &tag);
     let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { json_bytes(body) };
     if let Ok(tag) = HeaderValue::try_from(tag) {

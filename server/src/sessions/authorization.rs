@@ -32,7 +32,7 @@ pub struct Authorization {
     pub auth_time: Timestamp,
     /// How they did (RFC 8176).
     pub amr: Vec<String>,
-    /// The session it was authorised from, if it shall end with that one.
+    /// The session that it was authorised from, in one browser. It ends with that one, unless it was granted `offline_access`.
     pub parent: Option<Uuid>,
     /// Thumbprint of the key that its refresh tokens are bound to (RFC 9449 section 5).
     pub jkt: Option<String>,

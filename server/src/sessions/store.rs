@@ -43,9 +43,11 @@ crate::statements! {
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
             scope, resources, auth_time, amr, dpop_jkt, parent_id";
-    /// Ends one session of a person, and those that were authorised from it.
+    /// Ends one session of a person, and those that were authorised from it, but what was granted to go on without the person.
     END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4
-        WHERE user_id = $2 AND ended_at IS NULL AND (id = $1 OR parent_id = $1) RETURNING id, client_id, user_id";
+        WHERE user_id = $2 AND ended_at IS NULL AND (id = $1
+            OR (parent_id = $1 AND replace(' ' || coalesce(scope, '') || ' ', ' offline_access ', '') = ' ' || coalesce(scope, '') || ' '))
+        RETURNING id, client_id, user_id";
     /// Ends a person's sessions, but the one given.
     END_OTHERS = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id, client_id, user_id";
     /// Ends a person's sessions of one client.

@@ -25,3 +25,24 @@ export async function withinASecond(what, look) {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+/** Runs `work` with timers that fire at once: what a library waits for has happened already. */
+export async function impatient(work) {
+  const patient = globalThis.setTimeout
+  globalThis.setTimeout = (callback, _delay, ...rest) => patient(callback, 1, ...rest)
+  try {
+    return await work()
+  } finally {
+    globalThis.setTimeout = patient
+  }
+}
+
+/** The person in front of a browser: follows the application's link, agrees, and is sent back; the address of that. */
+export async function agreeing(url) {
+  const answer = await fetch(url, { redirect: 'manual' })
+  assert.equal(answer.status, 303, await answer.text())
+  const page = new URL(answer.headers.get('location'), given.issuer)
+  const request = page.searchParams.get('request')
+  const decided = await api(given.person, 'POST', '/api/v1/auth/authorization/approve', { request })
+  return new URL(decided.redirectTo)
+}

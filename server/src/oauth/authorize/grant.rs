@@ -16,9 +16,6 @@ use crate::secret::SealError;
 use crate::sessions::{self, Authorization, EndReason, NewSession, TokenWish};
 use crate::time::Timestamp;
 
-/// With this scope a client's session goes on when that of the browser has ended (OpenID Connect Core section 11).
-const OFFLINE_ACCESS: &str = "offline_access";
-
 const NOT_GOOD: OAuthError = OAuthError::new(
     OAuthCode::InvalidGrant,
     "The code is not good: it has expired, was used, or does not belong to this client, redirect_uri, code_verifier or key.",
@@ -62,7 +59,7 @@ pub(in crate::oauth) async fn redeem(
         resources: code.resources.clone(),
         auth_time: before.auth_time,
         amr: before.amr.clone(),
-        parent: (!code.scopes.iter().any(|scope| scope == OFFLINE_ACCESS)).then_some(code.session),
+        parent: Some(code.session),
         // A client that proves itself at every refresh needs no key for that (RFC 9449 section 5).
         jkt: jkt.filter(|_| client.method == AuthMethod::None).map(str::to_owned),
     };

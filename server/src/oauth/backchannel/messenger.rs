@@ -1,6 +1,6 @@
 //! Posts logout tokens to addresses that others chose.
 //!
-//! In production that is https to an address on the Internet, looked at after the name was resolved and before anything is
+//! Outside development that is https to an address on the Internet, or in a network that the operator named, looked at after the name was resolved and before anything is
 //! sent, so that a name cannot lead inside. No redirect is followed, no proxy asked, and nothing of the answer is read but its
 //! status.
 
@@ -10,9 +10,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{StatusCode, header};
+use ipnet::IpNet;
 use moka::sync::Cache;
+use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use super::address::is_public;
@@ -64,8 +67,7 @@ impl From<Failure> for JobError {
 /// The HTTP client of one instance; clones share it.
 #[derive(Clone)]
 pub struct Messenger {
-    /// Loopback, private addresses and plain http as well: development.
-    anywhere: bool,
+    reach: Reach,
     /// Made when it is needed first: a machine without certificates must start all the same.
     client: Arc<OnceLock<reqwest::Client>>,
     /// Addresses where nobody answered a moment ago, and why.
@@ -76,7 +78,9 @@ impl Messenger {
     /// Calls nobody yet.
     pub fn new(ground: &Ground) -> Self {
         let silent = Cache::builder().max_capacity(LEFT_ALONE_MAX).time_to_live(LEFT_ALONE).build();
-        Self { anywhere: ground.settings.is_development(), client: Arc::default(), silent }
+        let settings = &ground.settings;
+        let reach = Reach { anywhere: settings.is_development(), networks: settings.oauth.backchannel_networks.clone().into() };
+        Self { reach, client: Arc::default(), silent }
     }
 
     /// Posts `token` to `address` (section 2.5).
@@ -105,7 +109,7 @@ impl Messenger {
     /// The address, if it may be called. Names are looked at once they are resolved.
     fn allowed(&self, address: &str) -> Result<Url, Failure> {
         let url = Url::parse(address).map_err(|_| Failure::Forbidden("the address cannot be read"))?;
-        if self.anywhere {
+        if self.reach.anywhere {
             return Ok(url);
         }
         if url.scheme() != "https" {
@@ -118,7 +122,7 @@ impl Messenger {
             None => return Err(Failure::Forbidden("the address names no host")),
         };
         match literal {
-            Some(ip) if !is_public(ip) => Err(Failure::Forbidden("the address is not on the Internet")),
+            Some(ip) if !self.reach.has(ip) => Err(Failure::Forbidden("the address is not on the Internet")),
             _ => Ok(url),
         }
     }
@@ -127,7 +131,16 @@ impl Messenger {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let builder = reqwest::Client::builder()
+        let made = match self.configured().build() {
+            Ok(made) => made,
+            // A machine without certificates of its own, such as a bare container.
+            Err(_) => self.configured().tls_backend_preconfigured(built_in_roots()?).build().map_err(unreachable)?,
+        };
+        Ok(self.client.get_or_init(|| made))
+    }
+
+    fn configured(&self) -> ClientBuilder {
+        reqwest::Client::builder()
             .user_agent(concat!("Keystead/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .no_proxy()
@@ -135,10 +148,17 @@ impl Messenger {
             .timeout(WHOLE)
             // Clients are told now and then: a connection that is kept would only grow old.
             .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(Resolver { anywhere: self.anywhere }));
-        let made = builder.build().map_err(unreachable)?;
-        Ok(self.client.get_or_init(|| made))
+            .dns_resolver(Arc::new(Resolver(self.reach.clone())))
     }
+}
+
+/// Trusts the authorities that Mozilla trusts.
+fn built_in_roots() -> Result<ClientConfig, Failure> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The innermost cause, which is the one that tells something. It names hosts and addresses of the client at most.
@@ -151,17 +171,30 @@ fn unreachable(error: reqwest::Error) -> Failure {
     Failure::Unreachable(cause.to_string())
 }
 
-/// Resolves names, to addresses on the Internet only unless `anywhere`.
-struct Resolver {
+/// Where clients may be.
+#[derive(Clone)]
+struct Reach {
+    /// Loopback, private addresses and plain http as well: development.
     anywhere: bool,
+    /// Besides the Internet.
+    networks: Arc<[IpNet]>,
 }
+
+impl Reach {
+    fn has(&self, ip: IpAddr) -> bool {
+        self.anywhere || is_public(ip) || self.networks.iter().any(|network| network.contains(&ip.to_canonical()))
+    }
+}
+
+/// Resolves names, to addresses where clients may be.
+struct Resolver(Reach);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let anywhere = self.anywhere;
+        let reach = self.0.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<_> = found.filter(|address| anywhere || is_public(address.ip())).collect();
+            let found: Vec<_> = found.filter(|address| reach.has(address.ip())).collect();
             if found.is_empty() {
                 return Err("the name leads to no address on the Internet".into());
             }

@@ -101,7 +101,7 @@ pub(in crate::oauth) async fn device_authorization(
 
 async fn begin(app: &App, client: &Client, scopes: String, visit: &Visit, origin: &Origin) -> Result<DeviceAuthorization, Problem> {
     let (ground, now) = (&app.ground, visit.now());
-    let settings = ground.settings.oauth;
+    let settings = &ground.settings.oauth;
     let (holder, most) = match client.method {
         AuthMethod::None => (visit.client().limit_key().as_ref().to_vec(), OPEN_PER_ADDRESS),
         _ => (client.id.as_bytes().to_vec(), OPEN_PER_CLIENT),
@@ -134,7 +134,7 @@ async fn begin(app: &App, client: &Client, scopes: String, visit: &Visit, origin
 }
 
 fn answer(app: &App, device_code: String, user_code: &str) -> DeviceAuthorization {
-    let settings = app.ground.settings.oauth;
+    let settings = &app.ground.settings.oauth;
     let page = app.link("device", None);
     DeviceAuthorization {
         device_code,

@@ -147,13 +147,16 @@ fn next(client: Option<&Client>, form: &Form) -> Result<Option<String>, Wrong> {
     Ok(Some(format!("{wanted}{joint}{state}")))
 }
 
-/// Ends what the hint proves: the sign-in of the browser that the client's session was opened from, with all that was opened
-/// from there; or that session alone, when it was opened to outlive the browser. What has ended already stays as it is.
+/// Ends what the hint proves: the client's session, and the sign-in of the browser that it was opened from, if it was, with all
+/// else that was opened from there. What has ended already stays as it is.
 async fn end(app: &App, hint: &Hint, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
     let session = sessions::store::find(&app.ground.db, hint.sid).await?;
     let Some(session) = session.filter(|session| session.user == hint.sub && session.client() == hint.aud) else { return Ok(()) };
-    let root = session.authorization.parent.unwrap_or(session.id);
-    app.sessions.end_on_record(root, session.user, EndReason::Logout, Actor::User(session.user), origin, now).await?;
+    // With the browser's sign-in goes what was opened from it, but what was granted to go on without the person: of that,
+    // only what the hint names.
+    for one in session.authorization.parent.into_iter().chain([session.id]) {
+        app.sessions.end_on_record(one, session.user, EndReason::Logout, Actor::User(session.user), origin, now).await?;
+    }
     Ok(())
 }
 

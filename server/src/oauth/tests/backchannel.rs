@@ -227,6 +227,36 @@ async fn nothing_is_told_that_did_not_happen(store: Store) {
     assert_eq!(receiver.got().len(), 1);
 }
 
+/// The same installation in staging, where addresses are looked at as in production.
+async fn outside_development(first: Instance, more: &[(&str, &str)]) -> Instance {
+    let (ground, clock, store) = (Arc::clone(&first.ground), first.clock.clone(), first.ground.store);
+    first.stop().await;
+    std::fs::set_permissions(ground.data_dir(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let settings = [("KEYSTEAD_ENV", "staging"), ("SMTP_URL", "smtp://127.0.0.1:9"), ("MAIL_FROM", "no-reply@example.com")];
+    let all = settings.iter().chain(more);
+    all.fold(Instance::builder(store).on(ground).clock(clock), |builder, (name, value)| builder.set(name, value)).start().await
+}
+
+/// A network that the operator named is called, still by https alone.
+async fn a_network_that_was_named_is_called(store: Store) {
+    let first = Instance::start(store).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let plain = told(&first, "Plain", &format!("http://127.0.0.1:{port}/backchannel")).await;
+    let client = told(&first, "Intranet", &format!("https://127.0.0.1:{port}/backchannel")).await;
+    let ada = first.signed_up("ada@example.com").await;
+    let_in(&first, &plain, &ada).await;
+    let_in(&first, &client, &ada).await;
+    let guarded = outside_development(first, &[("KEYSTEAD_OAUTH__BACKCHANNEL_NETWORKS", "10.0.0.0/8, 127.0.0.1")]).await;
+    guarded.with_token(&ada.access_token).send(Method::POST, "/api/v1/auth/logout-all", None).await.expect(204);
+    // It speaks TLS to whoever listens there, who does not.
+    let (mut stream, _) = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await.expect("nobody called").unwrap();
+    let mut first_byte = [0];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first_byte).await.unwrap();
+    assert_eq!(first_byte, [22], "a TLS handshake");
+    eventually("plain http to be refused", async || (queued(&guarded, "dead").await == 1).then_some(())).await;
+}
+
 /// Outside development only https to the Internet is called: whoever registers a client cannot reach what is inside.
 async fn addresses_inside_are_not_called(store: Store) {
     let first = Instance::start(store).await;
@@ -248,12 +278,7 @@ async fn addresses_inside_are_not_called(store: Store) {
     for client in &clients {
         let_in(&first, &client.get::<String>(0).unwrap(), &ada).await;
     }
-    let (ground, clock) = (Arc::clone(&first.ground), first.clock.clone());
-    first.stop().await;
-    std::fs::set_permissions(ground.data_dir(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let settings = [("KEYSTEAD_ENV", "staging"), ("SMTP_URL", "smtp://127.0.0.1:9"), ("MAIL_FROM", "no-reply@example.com")];
-    let builder = settings.iter().fold(Instance::builder(store).on(ground).clock(clock), |builder, (name, value)| builder.set(name, value));
-    let guarded = builder.start().await;
+    let guarded = outside_development(first, &[]).await;
     guarded.with_token(&ada.access_token).send(Method::POST, "/api/v1/auth/logout-all", None).await.expect(204);
     let inside = i64::try_from(inside.len()).unwrap();
     eventually("the jobs to be refused", async || (queued(&guarded, "dead").await == inside).then_some(())).await;
@@ -272,6 +297,7 @@ both_stores!(
     a_client_is_told_until_it_takes_it,
     a_client_that_is_away_is_left_alone,
     nothing_is_told_that_did_not_happen,
+    a_network_that_was_named_is_called,
     addresses_inside_are_not_called,
 );
 

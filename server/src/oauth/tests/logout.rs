@@ -84,7 +84,25 @@ async fn a_hint_ends_the_browser_and_what_was_opened_from_it(store: Store) {
     assert_eq!((again.status, again.header("location")), (303, Some(NATIVE)));
 }
 
-async fn a_session_that_outlives_the_browser_ends_alone(store: Store) {
+/// `offline_access` outlives a sign-out in the browser; that of the client that asks for it ends all the same.
+async fn what_may_go_on_without_the_person_ends_by_its_own_hint(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = admin(&instance).await;
+    let body = json!({"name": "Mail", "tokenEndpointAuthMethod": "none", "scopes": ["openid", "offline_access"],
+        "grantTypes": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]});
+    let (mail, calendar) = (register(&root.api, body.clone()).await.id, register(&root.api, body).await.id);
+    instance.signed_up("ada@example.com").await;
+    let browser = instance.browser_of("ada@example.com").await;
+    let (mine, other) = (opened_from(&instance, &mail, &browser).await, opened_from(&instance, &calendar, &browser).await);
+    form(&instance, PATH, &[("id_token_hint", mine.str("/id_token"))]).await.expect(200);
+    is_over(&browser.api).await;
+    instance.with_token(mine.str("/access_token")).get("/oauth2/userinfo").await.expect_problem(401, "session_revoked");
+    instance.with_token(other.str("/access_token")).get("/oauth2/userinfo").await.expect(200);
+    form(&instance, PATH, &[("id_token_hint", other.str("/id_token"))]).await.expect(200);
+    instance.with_token(other.str("/access_token")).get("/oauth2/userinfo").await.expect_problem(401, "session_revoked");
+}
+
+async fn a_session_of_a_device_ends_alone(store: Store) {
     let instance = Instance::start(store).await;
     let client = shop(&instance).await;
     let ada = instance.signed_up("ada@example.com").await;
@@ -191,7 +209,8 @@ async fn a_hint_is_for_its_client(store: Store) {
 
 both_stores!(
     a_hint_ends_the_browser_and_what_was_opened_from_it,
-    a_session_that_outlives_the_browser_ends_alone,
+    what_may_go_on_without_the_person_ends_by_its_own_hint,
+    a_session_of_a_device_ends_alone,
     without_proof_the_person_is_asked,
     nobody_is_sent_elsewhere,
     a_hint_is_for_its_client,
