@@ -57,7 +57,8 @@ pub(super) struct Entry {
 impl Entry {
     /// Reads line `number`. `grantable` are the roles that whoever imports may give.
     pub(super) fn read(number: u64, line: &[u8], grantable: &[String], now: Timestamp) -> Result<Self, Vec<LineError>> {
-        let wrong = |code: &'static str, message: &str| vec![LineError { line: number, code: Cow::Borrowed(code), message: message.to_owned() }];
+        let wrong =
+            |code: &'static str, message: &str| vec![LineError { line: number, code: Cow::Borrowed(code), message: message.to_owned() }];
         let typed: ImportLine = serde_json::from_slice(line).map_err(|error| {
             if error.is_data() {
                 // Only the name of a member is repeated, never its value: it may be a hash.
@@ -68,9 +69,9 @@ impl Entry {
             }
             wrong("invalid_json", "This line is not a JSON object. Write one object a line.")
         })?;
-        typed
-            .check(grantable, now)
-            .map_err(|faults| faults.into_iter().map(|fault| LineError { line: number, code: Cow::Borrowed(fault.code), message: told(&fault) }).collect())
+        typed.check(grantable, now).map_err(|faults| {
+            faults.into_iter().map(|fault| LineError { line: number, code: Cow::Borrowed(fault.code), message: told(&fault) }).collect()
+        })
     }
 }
 

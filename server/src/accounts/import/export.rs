@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::entry::ImportLine;
-use crate::accounts::view::PersonView;
 use crate::accounts::store;
+use crate::accounts::view::PersonView;
 use crate::audit::{self, Event, Target};
 use crate::error::Problem;
 use crate::ground::Ground;

@@ -171,11 +171,7 @@ async fn answer(app: &App, id: Uuid) -> Result<ImportAnswer, Problem> {
 #[utoipa::path(get, path = "/api/v1/admin/users/import/{id}", tag = "administration", operation_id = "userImport",
     security(("bearer" = ["users:write"])), params(("id" = Uuid, Path, description = "The import")),
     responses((status = 200, body = ImportAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn progress(
-    State(app): State<App>,
-    _caller: Scoped<scope::UsersWrite>,
-    Path(id): Path<Uuid>,
-) -> Result<Json<ImportAnswer>, Problem> {
+async fn progress(State(app): State<App>, _caller: Scoped<scope::UsersWrite>, Path(id): Path<Uuid>) -> Result<Json<ImportAnswer>, Problem> {
     answer(&app, id).await.map(Json)
 }
 

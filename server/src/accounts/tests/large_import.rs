@@ -149,7 +149,8 @@ async fn who_lost_the_right_imports_no_more(store: Store) {
 
 /// The power goes in the middle: another process goes on with the next part, and nobody is imported twice or left out.
 async fn a_killed_import_goes_on(store: Store) {
-    let env = [("KEYSTEAD_DEV__CLOCK", "true"), ("KEYSTEAD_ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "false"), ("KEYSTEAD_LIMITS__ENABLED", "false")];
+    let env =
+        [("KEYSTEAD_DEV__CLOCK", "true"), ("KEYSTEAD_ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "false"), ("KEYSTEAD_LIMITS__ENABLED", "false")];
     let process = Process::spawn(Arc::new(Ground::migrated(store).await), &env).await;
     let credentials = json!({"email": "root@example.com", "name": "Root", "password": PASSWORD, "transport": "body"});
     let token = process.api.post("/api/v1/auth/signup", credentials.clone()).await.expect(201).str("/accessToken").to_owned();
@@ -245,7 +246,8 @@ async fn people_go_out_as_they_came_in(store: Store) {
     let there = Instance::start(store).await;
     let admin_there = there.signed_up("other@example.com").await;
     there.set_roles(&admin_there, "admin").await;
-    let answer = admin_there.api.send_bytes(Method::POST, ROUTE, "application/x-ndjson", export.text.clone().into_bytes()).await.expect(200);
+    let answer =
+        admin_there.api.send_bytes(Method::POST, ROUTE, "application/x-ndjson", export.text.clone().into_bytes()).await.expect(200);
     assert_eq!(counts(&answer), [out.len() as i64, 0, 0], "{answer}");
     let mut again = by_address(&admin_there.api.get(EXPORT).await.expect(200).text);
     again.remove("other@example.com");
