@@ -127,9 +127,8 @@ fn every_declared_act_is_recorded_somewhere() {
     let root = repository().join("server/src");
     let declared = read(&root.join("audit/mod.rs"));
     let names = declared.lines().filter_map(|line| line.trim().strip_suffix("\";")?.split_once(" = \"")).map(|(name, _)| name);
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    let code: String = files.iter().filter(|path| !path.ends_with("audit/mod.rs")).map(|path| read(path)).collect();
+    let mut code = String::new();
+    beside_the_declaration(&root, &mut code);
     let mut count = 0;
     for name in names {
         count += 1;
@@ -138,14 +137,13 @@ fn every_declared_act_is_recorded_somewhere() {
     assert_eq!(count, keystead::audit::ACTIONS.len());
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        if entry.is_dir() {
-            if entry.file_name().is_some_and(|name| name != "tests") {
-                sources(&entry, found);
-            }
-        } else if entry.extension().is_some_and(|kind| kind == "rs") {
-            found.push(entry);
+/// All code below `folder` but the tests and the list of acts itself.
+fn beside_the_declaration(folder: &Path, code: &mut String) {
+    for path in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            beside_the_declaration(&path, code);
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("audit/mod.rs") && !path.to_string_lossy().contains("tests") {
+            code.push_str(&read(&path));
         }
     }
 }
