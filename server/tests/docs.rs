@@ -142,7 +142,10 @@ fn beside_the_declaration(folder: &Path, code: &mut String) {
     for path in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         if path.is_dir() {
             beside_the_declaration(&path, code);
-        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("audit/mod.rs") && !path.to_string_lossy().contains("tests") {
+        } else if path.extension().is_some_and(|end| end == "rs")
+            && !path.ends_with("audit/mod.rs")
+            && !path.to_string_lossy().contains("tests")
+        {
             code.push_str(&read(&path));
         }
     }

@@ -281,7 +281,10 @@ impl Export {
 
 /// What would be signed is not true.
 fn broken((seq, how): Fault) -> Problem {
-    let detail = format!("The trail is broken at event {seq} ({}), so no part of it can be vouched for. Export it whole, and verify it.", how.as_str());
+    let detail = format!(
+        "The trail is broken at event {seq} ({}), so no part of it can be vouched for. Export it whole, and verify it.",
+        how.as_str()
+    );
     Problem::new(Code::Conflict).detail(detail)
 }
 

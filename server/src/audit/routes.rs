@@ -222,7 +222,8 @@ async fn export(
         None => None,
     };
     let event = Event::new(ground, AUDIT_EXPORTED, visit.now()).actor(caller.subject.into()).target(Target::none("audit"));
-    let event = event.detail("format", format.as_str()).detail("whole", after.is_none() && !filter.narrows()).origin(ground, key.as_ref(), &origin);
+    let event =
+        event.detail("format", format.as_str()).detail("whole", after.is_none() && !filter.narrows()).origin(ground, key.as_ref(), &origin);
     let export = Export::open(ground, format, Selection { filter: Some(filter), after }, event).await?;
     // An answer that breaks off shows as such: the connection does, and the last line is missing.
     let pages = try_unfold(export, async |mut export| match export.next().await {
