@@ -146,10 +146,13 @@ async fn verified(site: &Site, events: usize, pace: Pace) -> Result<Row> {
     })
 }
 
+/// What is searched for: its name, and the path of the n-th search.
+type Kind = (&'static str, fn(u128) -> String);
+
 fn searched(small: &Site, large: &Site, length: Length, pace: Pace) -> Result<Vec<Row>> {
     let servers = [Server::start(small)?, Server::start(large)?];
     let tokens = [root(&servers[0])?, root(&servers[1])?];
-    let kinds: [(&str, fn(u128) -> String); 4] = [
+    let kinds: [Kind; 4] = [
         ("newest", |_| PATH.to_owned()),
         ("one actor", |n| format!("{PATH}?actor={}", Uuid::from_u128(1 + n % PEOPLE))),
         ("one act", |n| format!("{PATH}?action={}", ACTIONS[n as usize % ACTIONS.len()].0)),
