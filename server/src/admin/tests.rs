@@ -1,0 +1,33 @@
+//! What those who run the installation can do, and what nobody can do through them.
+
+#[path = "tests/accounts.rs"]
+mod accounts;
+#[path = "tests/limits.rs"]
+mod limits;
+#[path = "tests/search.rs"]
+mod search;
+
+use serde_json::json;
+
+use crate::support::{Instance, SignedIn};
+
+const USERS: &str = "/api/v1/admin/users";
+const ADA: &str = "ada@example.com";
+
+/// Somebody with the role `admin`.
+async fn root(instance: &Instance) -> SignedIn {
+    crate::oauth::admin(instance).await
+}
+
+/// Somebody whose role grants exactly `scopes`.
+async fn with_scopes(instance: &Instance, root: &SignedIn, email: &str, scopes: &[&str]) -> SignedIn {
+    let name = email.split('@').next().unwrap();
+    root.api.put(&format!("/api/v1/admin/roles/{name}"), json!({"description": "Some", "scopes": scopes})).await.expect(200);
+    let person = instance.signed_up(email).await;
+    instance.set_roles(&person, name).await;
+    person
+}
+
+fn of(person: &SignedIn, act: &str) -> String {
+    format!("{USERS}/{}{act}", person.id())
+}
