@@ -148,6 +148,7 @@ fn slices() -> OpenApiRouter<App> {
 /// Every slice's jobs.
 pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     let mut all = passwords::handlers(app);
+    all.extend(accounts::import::handlers(app));
     all.extend(mail::handlers(app.mailer.clone()));
     all.extend(oauth::handlers(app));
     all
@@ -157,6 +158,7 @@ pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
     vec![
         ("accounts", accounts::STATEMENTS),
+        ("account imports", accounts::import::STATEMENTS),
         ("administrators", accounts::ADMINISTRATOR_STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),

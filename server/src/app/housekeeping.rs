@@ -166,6 +166,7 @@ impl App {
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;
+        accounts::import::sweep(self.ground.clone(), now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         audit::checkpoint(&self.ground).await?;
