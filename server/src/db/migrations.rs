@@ -42,7 +42,9 @@ const MAIN: &[Migration] = migrations!("main":
     13 "0013_personal_tokens",
     14 "0014_authorization",
     15 "0015_user_imports",
-    16 "0016_administrators",
+    16 "0016_dpop",
+    17 "0017_audit_denied",
+    18 "0018_administrators",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
