@@ -168,6 +168,7 @@ impl App {
             .await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
+        oauth::rotate_when_due(&self.ground, now).await?;
         audit::checkpoint(&self.ground).await?;
         let days = self.ground.settings.privacy.retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)
