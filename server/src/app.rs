@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::request::Parts as RequestParts;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,8 +21,9 @@ use crate::db::{Db, Sql};
 use crate::error::{Code, Problem};
 use crate::flags::{self, Flags};
 use crate::ground::Ground;
+use crate::http::challenge::{Fault, Scheme, challenged};
 use crate::http::gate::{Gate, GateSettings, GateTools};
-use crate::http::guard::{Subject, Verified};
+use crate::http::guard::{Presented, Subject, Verified};
 use crate::http::known_query::KnownQuery;
 use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router as ops_router};
 use crate::jobs::{Handler, Kind};
@@ -83,11 +85,35 @@ impl Deref for App {
 }
 
 impl App {
-    /// Who presents `token`; the guard asks this.
+    /// Who presents a token with the request `parts`; the guard asks this. A token that is bound to a key is good with a proof of it
+    /// and in no other way; one that is not is no better for a proof.
     ///
     /// # Errors
-    /// Why the token is not good; `unavailable` when this instance cannot know.
-    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+    /// Why the token is not good, with its challenge; `unavailable` when this instance cannot know.
+    pub async fn authenticate(&self, parts: &RequestParts, presented: Presented<'_>, now: Timestamp) -> Result<Arc<Verified>, Problem> {
+        let refused = |problem: Problem| match problem.code.status() {
+            401 => challenged(problem, presented.scheme, Fault::InvalidToken),
+            _ => problem,
+        };
+        let verified = self.verified(presented.token, now).await.map_err(refused)?;
+        match (presented.scheme, verified.jkt.as_deref()) {
+            (Scheme::Bearer, None) => {}
+            (Scheme::Dpop, Some(jkt)) => oauth::dpop::holds(self, parts, presented.token, jkt, now).await?,
+            (Scheme::Bearer, Some(_)) => {
+                let detail = "This access token is bound to a key: send it as `Authorization: DPoP …`, with a proof.";
+                return Err(refused(Problem::new(Code::Unauthenticated).detail(detail)));
+            }
+            (Scheme::Dpop, None) => {
+                let detail = "This access token is not bound to a key: send it as `Authorization: Bearer …`.";
+                return Err(refused(Problem::new(Code::Unauthenticated).detail(detail)));
+            }
+        }
+        // Only now: whoever stole a token that is bound to a key keeps no session alive with it.
+        self.sessions.used(&verified, now);
+        Ok(verified)
+    }
+
+    async fn verified(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
         if tokens::is_personal(token) {
             return self.tokens.authenticate(token, now).await;
         }
@@ -148,6 +174,7 @@ fn slices() -> OpenApiRouter<App> {
 /// Every slice's jobs.
 pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     let mut all = passwords::handlers(app);
+    all.extend(accounts::import::handlers(app));
     all.extend(mail::handlers(app.mailer.clone()));
     all.extend(oauth::handlers(app));
     all
@@ -157,6 +184,7 @@ pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
     vec![
         ("accounts", accounts::STATEMENTS),
+        ("account imports", accounts::import::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
         ("codes", codes::STATEMENTS),

@@ -272,8 +272,13 @@ impl IntoResponse for Problem {
             // RFC 6750 section 3: a 401 names the scheme.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keystead\""));
         }
-        for (name, value) in &self.headers {
-            response.headers_mut().insert(name.clone(), value.clone());
+        for (at, (name, value)) in self.headers.iter().enumerate() {
+            // What is said here stands for what is said by rule; said twice, it has two lines.
+            if self.headers[..at].iter().any(|(said, _)| said == name) {
+                response.headers_mut().append(name.clone(), value.clone());
+            } else {
+                response.headers_mut().insert(name.clone(), value.clone());
+            }
         }
         response.extensions_mut().insert(Arc::new(self));
         response

@@ -43,6 +43,8 @@ SCOPES: {
     RolesWrite = "roles:write";
     /// Ask about access tokens that were issued to other clients.
     TokensIntrospect = "tokens:introspect";
+    /// Export every account, with the password hashes.
+    UsersExport = "users:export";
     /// Search and see accounts.
     UsersRead = "users:read";
     /// Change accounts.

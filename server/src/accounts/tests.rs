@@ -4,6 +4,8 @@
 mod email;
 #[path = "tests/import.rs"]
 mod import;
+#[path = "tests/large_import.rs"]
+mod large_import;
 #[path = "tests/lifecycle.rs"]
 mod lifecycle;
 #[path = "tests/profile.rs"]

@@ -166,6 +166,7 @@ impl App {
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;
+        accounts::import::sweep(self.ground.clone(), now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         oauth::rotate_when_due(&self.ground, now).await?;

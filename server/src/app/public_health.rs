@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use crate::access::scope::OpsRead;
-use crate::http::guard::{Scope, bearer};
+use crate::http::guard::{Scope, presented};
 use crate::http::health::{Health, Report, Summary, probes};
 use crate::http::visit::Visit;
 
@@ -37,8 +37,8 @@ pub(super) async fn status(State((app, health)): State<(App, Health)>, request: 
     let report = health.report().await;
     let (mut parts, _) = request.into_parts();
     let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await else { return report.summary() };
-    let caller = match bearer(&parts) {
-        Some(token) => app.authenticate(token, visit.now()).await.ok(),
+    let caller = match presented(&parts) {
+        Some(token) => app.authenticate(&parts, token, visit.now()).await.ok(),
         None => None,
     };
     let granted = match caller {

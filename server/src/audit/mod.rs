@@ -77,6 +77,10 @@ actions! {
     USER_CREATED = "user.created";
     /// Accounts were imported from another system.
     USERS_IMPORTED = "users.imported";
+    /// A large import was handed in; it is carried out in the background.
+    USERS_IMPORT_QUEUED = "users.import_queued";
+    /// Every account was exported.
+    USERS_EXPORTED = "users.exported";
     /// An account was suspended.
     USER_SUSPENDED = "user.suspended";
     /// An account was made active.

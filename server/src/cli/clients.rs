@@ -63,6 +63,9 @@ pub struct Create {
     /// Where it is told that a session ended
     #[arg(long, value_name = "ADDRESS")]
     pub backchannel_logout_uri: Option<String>,
+    /// It gets no access token but one that is bound to a key (RFC 9449)
+    #[arg(long)]
+    pub dpop_bound_access_tokens: bool,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -138,6 +141,7 @@ impl Create {
                 post_logout_redirect_uris: self.post_logout_redirect_uris,
                 backchannel_logout_uri: self.backchannel_logout_uri,
                 backchannel_logout_session_required: false,
+                dpop_bound: self.dpop_bound_access_tokens,
             },
         };
         let created = app.oauth.create(wanted, By::operator(), app.ground.clock.now()).await.map_err(refused)?;

@@ -41,6 +41,8 @@ const MAIN: &[Migration] = migrations!("main":
     12 "0012_roles",
     13 "0013_personal_tokens",
     14 "0014_authorization",
+    15 "0015_user_imports",
+    16 "0016_dpop",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

@@ -191,7 +191,7 @@ fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
 async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
     // A personal access token was made for what it names, and says so before anything is read.
     if matches!(caller.subject, Subject::Token { .. }) && !app.grants(caller, FlagsEvaluate::NAME).await? {
-        return Err(lacks::<FlagsEvaluate>());
+        return Err(lacks::<FlagsEvaluate>(caller));
     }
     let bytes = body::read(request.into_body()).await?;
     let refused = |code, details: String| Ok(Err(Failure { key: None, error_code: code, error_details: details }));
@@ -211,7 +211,7 @@ async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Resul
     if app.grants(caller, FlagsRead::NAME).await? {
         return Ok(Ok(Value::Object(said)));
     }
-    let Some(user) = caller.subject.person() else { return Err(lacks::<FlagsRead>()) };
+    let Some(user) = caller.subject.person() else { return Err(lacks::<FlagsRead>(caller)) };
     let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
     Ok(Ok(attributes(said, &person.body())))
 }

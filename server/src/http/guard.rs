@@ -15,6 +15,7 @@ use http::header;
 use http::request::Parts;
 use uuid::Uuid;
 
+use super::challenge::{Fault, Scheme, challenged, invited};
 use super::limits::Policy;
 use super::visit::Visit;
 use crate::app::App;
@@ -73,6 +74,8 @@ pub struct Verified {
     pub client: String,
     /// Whether that client stands for the person in full: our own sign-in, and the command line.
     pub own: bool,
+    /// Thumbprint of the key that it is bound to (RFC 9449 section 6.1), when it is to one.
+    pub jkt: Option<Box<str>>,
     /// Whom the token is for (RFC 8707), when that is not this server.
     pub elsewhere: Option<Box<[String]>>,
     /// Granted scopes.
@@ -85,6 +88,26 @@ pub struct Verified {
     pub expires_at: Timestamp,
     /// When its use was last noted, in microseconds; so that noting costs one comparison on a hot token.
     pub touched: AtomicI64,
+}
+
+impl Verified {
+    /// The one scheme by which it may be presented (RFC 9449 section 7.1).
+    pub const fn scheme(&self) -> Scheme {
+        match self.jkt {
+            Some(_) => Scheme::Dpop,
+            None => Scheme::Bearer,
+        }
+    }
+
+    /// A refusal of this token, which is good, with what is to be said about it.
+    pub fn refused(&self, problem: Problem) -> Problem {
+        let fault = match problem.code.status() {
+            401 => Fault::InvalidToken,
+            403 => Fault::InsufficientScope(None),
+            _ => return problem,
+        };
+        challenged(problem, self.scheme(), fault)
+    }
 }
 
 /// A person, signed in by themselves: an application that they let in has scopes, and [`Scoped`] routes.
@@ -132,17 +155,17 @@ impl<S: Scope + Send> FromRequestParts<App> for Scoped<S> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = admitted(parts, app).await?;
-        if app.grants(&token, S::NAME).await? {
+        if app.grants(&token, S::NAME).await.map_err(|problem| token.refused(problem))? {
             return Ok(Self { token, scope: PhantomData });
         }
-        Err(lacks::<S>())
+        Err(lacks::<S>(&token))
     }
 }
 
-/// The refusal of a token that was not granted `S`.
-pub fn lacks<S: Scope>() -> Problem {
+/// The refusal of `token`, which was not granted `S`.
+pub fn lacks<S: Scope>(token: &Verified) -> Problem {
     let detail = format!("This needs the scope `{}`, which the access token does not have.", S::NAME);
-    Problem::new(Code::InsufficientScope).detail(detail)
+    challenged(Problem::new(Code::InsufficientScope).detail(detail), token.scheme(), Fault::InsufficientScope(Some(S::NAME)))
 }
 
 /// A person or a service client, whatever they were granted: for routes that tell the two apart themselves.
@@ -165,27 +188,43 @@ impl FromRequestParts<App> for Bearer {
     }
 }
 
-/// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1); the scheme in any case.
-pub fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// An access token as a request presents it. Nothing is verified yet.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// How.
+    pub scheme: Scheme,
+    /// The token.
+    pub token: &'a str,
+}
+
+/// The token of an `Authorization` header with one of the schemes there are (RFC 6750 section 2.1, RFC 9449 section 7.1), in any
+/// case. Of two such headers neither counts: somebody on the way may have looked at the other one.
+pub fn presented(parts: &Parts) -> Option<Presented<'_>> {
+    let mut given = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let scheme = match () {
+        () if scheme.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        () if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+        () => return None,
+    };
+    Some(Presented { scheme, token: token.trim() })
 }
 
 /// The verified token of a request, whose holder's limit is taken.
 async fn admitted(parts: &mut Parts, app: &App) -> Result<Arc<Verified>, Problem> {
     let visit = Visit::from_request_parts(parts, app).await?;
-    admit(app, &visit, bearer(parts)).await
+    admit(app, &visit, parts, presented(parts)).await
 }
 
-/// The same for a token that came in another way.
+/// The same for a token that may have come in another way with the request `parts`.
 ///
 /// # Errors
 /// `unauthenticated` and the like for a token that is not good; `rate_limited`.
-pub async fn admit(app: &App, visit: &Visit, token: Option<&str>) -> Result<Arc<Verified>, Problem> {
-    let verified = match token {
-        Some(token) => app.authenticate(token, visit.now()).await,
-        None => Err(Problem::new(Code::Unauthenticated)),
+pub async fn admit(app: &App, visit: &Visit, parts: &Parts, presented: Option<Presented<'_>>) -> Result<Arc<Verified>, Problem> {
+    let verified = match presented {
+        Some(presented) => app.authenticate(parts, presented, visit.now()).await,
+        None => Err(invited(Problem::new(Code::Unauthenticated))),
     };
     match verified {
         Ok(verified) => {
@@ -212,13 +251,13 @@ impl FromRequestParts<App> for Caller {
             Subject::Person { user, session, .. } if token.own => Ok(Self { user, session, token }),
             Subject::Person { .. } => {
                 let detail = "This is for the person alone; the access token of an application does not reach it.";
-                Err(Problem::new(Code::InsufficientScope).detail(detail))
+                Err(token.refused(Problem::new(Code::InsufficientScope).detail(detail)))
             }
             Subject::Token { .. } => {
                 let detail = "This is for the person alone; a personal access token does not reach it.";
-                Err(Problem::new(Code::InsufficientScope).detail(detail))
+                Err(token.refused(Problem::new(Code::InsufficientScope).detail(detail)))
             }
-            Subject::Service(_) => Err(no_person()),
+            Subject::Service(_) => Err(token.refused(no_person())),
         }
     }
 }
@@ -241,11 +280,11 @@ impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = admitted(parts, app).await?;
-        let user = token.subject.person().ok_or_else(no_person)?;
-        if token.own || app.grants(&token, S::NAME).await? {
+        let user = token.subject.person().ok_or_else(|| token.refused(no_person()))?;
+        if token.own || app.grants(&token, S::NAME).await.map_err(|problem| token.refused(problem))? {
             return Ok(Self { user, scope: PhantomData });
         }
-        Err(lacks::<S>())
+        Err(lacks::<S>(&token))
     }
 }
 
@@ -257,7 +296,7 @@ impl FromRequestParts<App> for MaybeCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if bearer(parts).is_none() {
+        if presented(parts).is_none() {
             take_address(app, &Visit::from_request_parts(parts, app).await?, Policy::Global).await?;
             return Ok(Self(None));
         }

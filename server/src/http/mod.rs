@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod answer;
 pub mod body;
+pub mod challenge;
 pub mod client_ip;
 pub mod compress;
 mod connection;

@@ -102,6 +102,8 @@ pub struct RelyingParty {
     pub backchannel_logout_uri: Option<String>,
     /// It cannot do without `sid` in that notice.
     pub backchannel_logout_session_required: bool,
+    /// It gets no access token but one that is bound to a key (RFC 9449 section 5.2).
+    pub dpop_bound: bool,
 }
 
 /// A client as every part of the house sees it.

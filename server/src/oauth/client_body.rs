@@ -42,6 +42,8 @@ pub struct ClientBody {
     pub backchannel_logout_uri: Option<String>,
     /// It cannot do without `sid` in that notice.
     pub backchannel_logout_session_required: bool,
+    /// It gets no access token but one that is bound to a key (RFC 9449).
+    pub dpop_bound_access_tokens: bool,
     /// Refused until it is enabled again.
     pub disabled: bool,
     /// For `If-Match`.
@@ -70,6 +72,7 @@ impl From<&Client> for ClientBody {
             post_logout_redirect_uris: client.party.post_logout_redirect_uris.clone(),
             backchannel_logout_uri: client.party.backchannel_logout_uri.clone(),
             backchannel_logout_session_required: client.party.backchannel_logout_session_required,
+            dpop_bound_access_tokens: client.party.dpop_bound,
             disabled: client.disabled_at.is_some(),
             version: client.version,
             created_at: client.created_at,
@@ -150,6 +153,9 @@ pub(super) struct NewClient {
     /// It cannot do without `sid` in that notice; ours always has it.
     #[serde(default)]
     backchannel_logout_session_required: bool,
+    /// It gets no access token without a proof in the `DPoP` header (RFC 9449).
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
 }
 
 impl From<NewClient> for Wanted {
@@ -168,6 +174,7 @@ impl From<NewClient> for Wanted {
                 post_logout_redirect_uris: new.post_logout_redirect_uris,
                 backchannel_logout_uri: new.backchannel_logout_uri,
                 backchannel_logout_session_required: new.backchannel_logout_session_required,
+                dpop_bound: new.dpop_bound_access_tokens,
             },
         }
     }
@@ -198,6 +205,7 @@ pub(super) struct ClientChange {
     /// Empty: tell it nothing any more.
     backchannel_logout_uri: Option<String>,
     backchannel_logout_session_required: Option<bool>,
+    dpop_bound_access_tokens: Option<bool>,
     /// Refuses the client and all its tokens, until it is false again.
     disabled: Option<bool>,
 }
@@ -225,6 +233,7 @@ impl ClientChange {
                 backchannel_logout_session_required: self
                     .backchannel_logout_session_required
                     .unwrap_or(known.backchannel_logout_session_required),
+                dpop_bound: self.dpop_bound_access_tokens.unwrap_or(known.dpop_bound),
             },
         };
         (wanted, self.disabled.unwrap_or(before.disabled_at.is_some()))

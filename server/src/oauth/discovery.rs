@@ -14,6 +14,7 @@ use crate::access::SCOPES;
 use crate::access::scope::PERSONAL;
 use crate::app::App;
 use crate::error::ProblemBody;
+use crate::http::challenge::PROOF_ALGORITHMS;
 use crate::http::extract::Json;
 
 /// How a client may prove itself where only proof will do.
@@ -56,6 +57,8 @@ pub(super) struct Metadata {
     backchannel_logout_supported: bool,
     /// And which.
     backchannel_logout_session_supported: bool,
+    /// What a proof of possession may be signed with (RFC 9449 section 5.1).
+    dpop_signing_alg_values_supported: &'static [&'static str],
     grant_types_supported: &'static [Grant],
     token_endpoint_auth_methods_supported: &'static [AuthMethod],
     token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
@@ -94,6 +97,7 @@ impl Metadata {
             id_token_signing_alg_values_supported: ["EdDSA"],
             backchannel_logout_supported: true,
             backchannel_logout_session_supported: true,
+            dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
             grant_types_supported: super::token::SUPPORTED,
             token_endpoint_auth_methods_supported: PROOFS,
             token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,

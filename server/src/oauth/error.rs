@@ -31,6 +31,8 @@ pub enum OAuthCode {
     InvalidScope,
     /// The resource is not one that tokens are issued for (RFC 8707).
     InvalidTarget,
+    /// The proof of possession is missing where it must not be, or not good (RFC 9449 section 5).
+    InvalidDpopProof,
     /// Nobody has decided about the device yet (RFC 8628 section 3.5, as those that follow).
     AuthorizationPending,
     /// The device polls too fast.
@@ -62,6 +64,7 @@ impl OAuthCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::AccessDenied => "access_denied",

@@ -18,6 +18,7 @@ use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::lookup::{Found, find};
 use super::resource::Audience;
+use super::token::token_type;
 use crate::access::scope::{PERSONAL, TokensIntrospect};
 use crate::accounts::Status;
 use crate::app::App;
@@ -26,6 +27,7 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::guard::{Scope, Subject, Verified};
 use crate::http::visit::Visit;
+use crate::sessions::Confirmation;
 use crate::sessions::store::Session;
 
 /// The parameters, for the API reference.
@@ -48,7 +50,7 @@ pub(super) struct TokenQuestion {
 
 /// What a token is (RFC 7662 section 2.2). All but `active` is left out when it is not good, or not for the asker.
 #[derive(Default, Serialize, ToSchema)]
-pub(super) struct Introspection {
+pub(super) struct Introspection<'a> {
     /// Whether it is good at this moment.
     active: bool,
     /// What it may be used for now.
@@ -57,7 +59,7 @@ pub(super) struct Introspection {
     /// The client it was issued to; a personal access token was issued to none.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    /// `Bearer` for access tokens.
+    /// Of access tokens: `Bearer`, or `DPoP` when they are bound to a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     /// When it ends, in seconds since 1970.
@@ -81,6 +83,9 @@ pub(super) struct Introspection {
     /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<Uuid>,
+    /// The key that it is bound to (RFC 9449 section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
 }
 
 /// What is this token
@@ -104,9 +109,9 @@ pub(super) async fn introspect(
     }
     let token = form.required("token", "token is missing.")?;
     let found = find(&app, token, visit.now()).await?.filter(|found| may_know(&client, found));
-    let answer = match found {
-        Some(Found::Access(verified)) => access_token(&app, &verified).await?,
-        Some(Found::Refresh { session, current: true }) => refresh_token(&app, &session),
+    let answer = match &found {
+        Some(Found::Access(verified)) => access_token(&app, verified).await?,
+        Some(Found::Refresh { session, current: true }) => refresh_token(&app, session),
         Some(Found::Refresh { .. }) | None => Introspection::default(),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
@@ -116,14 +121,15 @@ fn may_know(client: &Client, found: &Found) -> bool {
     found.client() == client.id || (client.has_scope(TokensIntrospect::NAME) && matches!(found, Found::Access(_)))
 }
 
-async fn access_token(app: &App, verified: &Verified) -> Result<Introspection, Problem> {
+async fn access_token<'a>(app: &App, verified: &'a Verified) -> Result<Introspection<'a>, Problem> {
     let Some(scope) = scopes_now(app, verified).await? else { return Ok(Introspection::default()) };
     let issuer = app.ground.settings.public_url();
     Ok(Introspection {
         active: true,
         scope: Some(scope),
         client_id: Some(verified.client.clone()).filter(|client| !client.is_empty()),
-        token_type: Some("Bearer"),
+        token_type: Some(token_type(verified.jkt.as_deref())),
+        cnf: verified.jkt.as_deref().map(|jkt| Confirmation { jkt }),
         exp: Some(verified.expires_at.as_secs()),
         iat: Some(verified.issued_at.as_secs()),
         sub: Some(verified.subject.id()),
@@ -162,7 +168,7 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
     Ok(Some(kept.join(" ")))
 }
 
-fn refresh_token(app: &App, session: &Session) -> Introspection {
+fn refresh_token<'a>(app: &App, session: &'a Session) -> Introspection<'a> {
     Introspection {
         active: true,
         client_id: Some(session.client().to_owned()),
@@ -171,6 +177,7 @@ fn refresh_token(app: &App, session: &Session) -> Introspection {
         sub: Some(session.user),
         iss: Some(app.ground.settings.public_url().to_owned()),
         sid: Some(session.id),
+        cnf: session.authorization.jkt.as_deref().map(|jkt| Confirmation { jkt }),
         ..Introspection::default()
     }
 }

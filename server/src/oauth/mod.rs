@@ -2,7 +2,7 @@
 //!
 //! A client is registered ([`registry`]) under a strict rule ([`registration`]) and read from memory ([`clients`]). Its
 //! secret is kept as a keyed hash ([`client_secret`]). Each endpoint first learns which client calls ([`client_auth`]); then
-//! it issues ([`token`]), explains ([`introspect`]) or takes back ([`revoke`]) a token. Members and refusals there have the
+//! it issues ([`token`]), perhaps bound to a key ([`dpop`]), explains ([`introspect`]) or takes back ([`revoke`]) a token. Members and refusals there have the
 //! names of the RFCs. The published keys and their rotation are here, too.
 //!
 //! Owns the tables `oauth_clients` and `oauth_revoked_tokens`.
@@ -19,6 +19,7 @@ mod client_secret;
 mod clients;
 pub mod device;
 mod discovery;
+pub mod dpop;
 mod error;
 mod form;
 mod grantor;

@@ -4,6 +4,7 @@
 use secrecy::SecretString;
 
 use super::client::Client;
+use super::dpop;
 use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::token::{TokenAnswer, of_session};
@@ -11,11 +12,11 @@ use crate::access::is_scope;
 use crate::app::App;
 use crate::http::context::Origin;
 use crate::sessions::store::Session;
-use crate::sessions::{RefreshError, TokenWish};
+use crate::sessions::{RefreshError, ShownKey, TokenWish};
 
 const NOT_GOOD: OAuthError = OAuthError::new(
     OAuthCode::InvalidGrant,
-    "The refresh token is not good: it has expired, was revoked or used, or belongs to another client.",
+    "The refresh token is not good: it has expired, was revoked or used, or belongs to another client or key.",
 );
 
 impl From<RefreshError> for Refusal {
@@ -27,13 +28,14 @@ impl From<RefreshError> for Refusal {
     }
 }
 
-/// Exchanges a refresh token of `client` for its successor.
-pub(super) async fn refresh(app: &App, client: &Client, origin: &Origin, form: &Form) -> Result<TokenAnswer, Refusal> {
+/// Exchanges a refresh token of `client` for its successor; `jkt` is the thumbprint of the key that it proves to have.
+pub(super) async fn refresh(app: &App, client: &Client, origin: &Origin, form: &Form, jkt: Option<&str>) -> Result<TokenAnswer, Refusal> {
     // Not the arrival of the head: a body that is held back must not make a stolen token look as if it had been under way.
     let now = app.ground.clock.now();
     let token = SecretString::from(form.required("refresh_token", "refresh_token is missing.")?);
     let scopes = form.get("scope").map(scopes).transpose()?;
-    let (session, person) = app.sessions.refresh_for_client(&client.id, &token, None, origin, now).await?;
+    let key = ShownKey { jkt, binds: dpop::binds_refresh(client) };
+    let (session, person) = app.sessions.refresh_for_client(&client.id, &token, key, origin, now).await?;
     if let Some(scopes) = &scopes
         && !session.is_own()
         && !scopes.iter().all(|scope| session.authorization.scopes.contains(scope))
@@ -41,7 +43,7 @@ pub(super) async fn refresh(app: &App, client: &Client, origin: &Origin, form: &
         return Err(OAuthError::new(OAuthCode::InvalidScope, "The person did not grant one of these scopes.").into());
     }
     let resources = resources(&session, form, app.ground.settings.public_url())?;
-    let wish = TokenWish { scopes: scopes.as_deref(), resources: resources.as_deref(), refreshable: true, ..TokenWish::default() };
+    let wish = TokenWish { scopes: scopes.as_deref(), resources: resources.as_deref(), jkt, refreshable: true };
     Ok(of_session(app, &session, &person, wish, None, now)?)
 }
 

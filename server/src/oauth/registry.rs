@@ -178,6 +178,7 @@ fn changes(before: &Client, new: &Registration, disabled: bool) -> Vec<&'static 
             "backchannelLogoutSessionRequired",
             before.party.backchannel_logout_session_required != new.party.backchannel_logout_session_required,
         ),
+        ("dpopBoundAccessTokens", before.party.dpop_bound != new.party.dpop_bound),
         ("disabled", before.disabled_at.is_some() != disabled),
     ];
     all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

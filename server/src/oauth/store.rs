@@ -15,22 +15,22 @@ crate::statements! {
     /// A new client.
     INSERT_CLIENT = "INSERT INTO oauth_clients (id, name, secret_hash, grant_types, redirect_uris, scopes, token_endpoint_auth_method,
             jwks, first_party, resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri,
-            backchannel_logout_session_required, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)";
+            backchannel_logout_session_required, version, created_at, updated_at, dpop_bound)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15, $16)";
     /// One client, whatever its state.
     FIND_CLIENT = "SELECT id, name, secret_hash, grant_types, redirect_uris, scopes, token_endpoint_auth_method, jwks, first_party,
             version, created_at, updated_at, disabled_at, deleted_at,
-            resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri, backchannel_logout_session_required
+            resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri, backchannel_logout_session_required, dpop_bound
         FROM oauth_clients WHERE id = $1";
     /// A page of the clients there are, newest first.
     LIST_CLIENTS = "SELECT id, name, secret_hash, grant_types, redirect_uris, scopes, token_endpoint_auth_method, jwks, first_party,
             version, created_at, updated_at, disabled_at, deleted_at,
-            resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri, backchannel_logout_session_required
+            resources, require_pushed, post_logout_redirect_uris, backchannel_logout_uri, backchannel_logout_session_required, dpop_bound
         FROM oauth_clients WHERE deleted_at IS NULL AND id < $1 ORDER BY id DESC LIMIT $2";
     /// Changes the version that was read, and no other.
     UPDATE_CLIENT = "UPDATE oauth_clients SET name = $3, grant_types = $4, redirect_uris = $5, scopes = $6, token_endpoint_auth_method = $7,
             jwks = $8, first_party = $9, disabled_at = $10, updated_at = $11, version = version + 1, resources = $12, require_pushed = $13,
-            post_logout_redirect_uris = $14, backchannel_logout_uri = $15, backchannel_logout_session_required = $16
+            post_logout_redirect_uris = $14, backchannel_logout_uri = $15, backchannel_logout_session_required = $16, dpop_bound = $17
         WHERE id = $1 AND version = $2 AND deleted_at IS NULL";
     /// Voids the old secret with the new one, while the client is as it was read.
     ROTATE_SECRET = "UPDATE oauth_clients SET secret_hash = $3, updated_at = $4, version = version + 1
@@ -83,6 +83,7 @@ fn client(row: &Row) -> Result<Client, DbError> {
             post_logout_redirect_uris: words(&row.get::<String>(16)?),
             backchannel_logout_uri: row.get(17)?,
             backchannel_logout_session_required: row.get(18)?,
+            dpop_bound: row.get(19)?,
         },
     })
 }
@@ -116,7 +117,8 @@ pub async fn insert(tx: &mut Tx, id: Uuid, new: &Registration, secret_hash: Opti
         new.party.post_logout_redirect_uris.join(" "),
         new.party.backchannel_logout_uri.clone(),
         new.party.backchannel_logout_session_required,
-        now
+        now,
+        new.party.dpop_bound
     ];
     tx.execute(INSERT_CLIENT, args).await.map(|_| ())
 }
@@ -157,7 +159,8 @@ pub async fn update(
         new.party.require_pushed,
         new.party.post_logout_redirect_uris.join(" "),
         new.party.backchannel_logout_uri.clone(),
-        new.party.backchannel_logout_session_required
+        new.party.backchannel_logout_session_required,
+        new.party.dpop_bound
     ];
     Ok(tx.execute(UPDATE_CLIENT, args).await? == 1)
 }

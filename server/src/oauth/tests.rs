@@ -12,6 +12,8 @@ mod backchannel;
 mod client_auth;
 #[path = "device/tests.rs"]
 pub mod device;
+#[path = "dpop/tests.rs"]
+mod dpop;
 #[path = "tests/id_token.rs"]
 mod id_token;
 #[path = "tests/introspect.rs"]

@@ -20,7 +20,7 @@ use super::error::{OAuthCode, OAuthError, Refusal};
 use super::form::Form;
 use super::refresh::refresh;
 use super::resource::{self, Audience};
-use super::{device, id_token, scopes};
+use super::{device, dpop, id_token, scopes};
 use crate::access::is_scope;
 use crate::accounts::PersonView;
 use crate::app::App;
@@ -29,7 +29,7 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::visit::Visit;
 use crate::sessions::store::Session;
-use crate::sessions::{ACCESS_TOKEN_TYPE, TokenWish};
+use crate::sessions::{ACCESS_TOKEN_TYPE, Confirmation, TokenWish};
 use crate::time::Timestamp;
 
 /// Where tokens are issued.
@@ -77,7 +77,7 @@ pub(super) struct TokenRequest {
 pub(super) struct TokenAnswer {
     /// A JWT (RFC 9068).
     access_token: String,
-    /// Always `Bearer`.
+    /// `Bearer`; `DPoP` when it is bound to the key that the request proved to have (RFC 9449).
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds until it ends.
@@ -107,7 +107,7 @@ pub(super) fn of_session(
         id_token::wanted(&tokens.scope).then(|| id_token::issue(&app.ground, session, &tokens.access_token, nonce, now)).transpose()?;
     Ok(TokenAnswer {
         access_token: tokens.access_token,
-        token_type: "Bearer",
+        token_type: token_type(wish.jkt),
         expires_in: tokens.expires_in,
         scope: tokens.scope,
         refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
@@ -128,13 +128,25 @@ struct Claims<'a> {
     jti: Uuid,
     client_id: &'a str,
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
+}
+
+/// What a token is called that is bound to the key `jkt`, if it is to one (RFC 9449 section 5).
+pub(super) const fn token_type(jkt: Option<&str>) -> &'static str {
+    match jkt {
+        Some(_) => "DPoP",
+        None => "Bearer",
+    }
 }
 
 /// Get a token
 ///
 /// As RFC 6749 says: parameters as a form, each once, refusals as `{error, error_description}`. The client proves itself with
-/// its secret (in the `Authorization` header or in the body) or with an assertion that it signed (RFC 7523).
+/// its secret (in the `Authorization` header or in the body) or with an assertion that it signed (RFC 7523). With a proof in the `DPoP`
+/// header the token is bound to a key of the client (RFC 9449).
 #[utoipa::path(post, path = "/oauth2/token", tag = "oauth", operation_id = "token", security(("client" = []), ()),
+    params(("DPoP" = Option<String>, Header, description = "Proof of the key that the tokens are to be bound to (RFC 9449), or are already")),
     request_body(content = inline(TokenRequest), content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = TokenAnswer), (status = 400, content((OAuthError = "application/json"), (ProblemBody = "application/problem+json"))), (status = 401, body = OAuthError),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -156,11 +168,22 @@ pub(super) async fn token(
     if !client.may(grant) {
         return Err(OAuthError::new(OAuthCode::UnauthorizedClient, "The client was not registered for this grant type.").into());
     }
+    let now = app.ground.clock.now();
     let answer = match grant {
-        Grant::AuthorizationCode => authorize::redeem(&app, &client, &origin, &form, None).await?,
-        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &form).await?,
-        Grant::RefreshToken => refresh(&app, &client, &origin, &form).await?,
-        Grant::ClientCredentials => client_credentials(&app, &client, &visit, &form)?,
+        // Counted by what it polls for, before anything is verified.
+        Grant::DeviceCode => device::redeem(&app, &client, &visit, &origin, &headers, &form).await?,
+        Grant::AuthorizationCode => {
+            let jkt = dpop::binding(&app, &client, &headers, now).await?;
+            authorize::redeem(&app, &client, &origin, &form, jkt.as_deref()).await?
+        }
+        Grant::RefreshToken => {
+            let jkt = dpop::binding(&app, &client, &headers, now).await?;
+            refresh(&app, &client, &origin, &form, jkt.as_deref()).await?
+        }
+        Grant::ClientCredentials => {
+            let jkt = dpop::binding(&app, &client, &headers, now).await?;
+            client_credentials(&app, &client, &visit, &form, jkt.as_deref())?
+        }
     };
     metrics::counter!(TOKENS, "grant" => grant.as_str()).increment(1);
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
@@ -168,10 +191,10 @@ pub(super) async fn token(
 }
 
 /// A token for the client itself (RFC 6749 section 4.4).
-fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form) -> Result<TokenAnswer, Refusal> {
+fn client_credentials(app: &App, client: &Client, visit: &Visit, form: &Form, jkt: Option<&str>) -> Result<TokenAnswer, Refusal> {
     let resources = resource::asked(client, form, app.ground.settings.public_url())?;
     let scope = scopes::of_services(&granted(client, form.get("scope"))?);
-    Ok(issue(app, client, scope, resources, visit.now())?)
+    Ok(issue(app, client, scope, resources, jkt, visit.now())?)
 }
 
 /// The scopes that are granted: those asked for, if the client has each of them.
@@ -192,7 +215,14 @@ pub(super) fn granted(client: &Client, asked: Option<&str>) -> Result<String, OA
     Ok(granted.join(" "))
 }
 
-fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now: Timestamp) -> Result<TokenAnswer, Problem> {
+fn issue(
+    app: &App,
+    client: &Client,
+    scope: String,
+    resources: Vec<String>,
+    jkt: Option<&str>,
+    now: Timestamp,
+) -> Result<TokenAnswer, Problem> {
     let settings = &app.ground.settings;
     let ends = now.plus(settings.tokens.access_ttl);
     let claims = Claims {
@@ -205,11 +235,12 @@ fn issue(app: &App, client: &Client, scope: String, resources: Vec<String>, now:
         jti: app.ground.random.uuid(now),
         client_id: &client.id,
         scope: &scope,
+        cnf: jkt.map(|jkt| Confirmation { jkt }),
     };
     let access_token = app.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
     Ok(TokenAnswer {
         access_token,
-        token_type: "Bearer",
+        token_type: token_type(jkt),
         expires_in: ends.since(now).as_secs(),
         scope,
         refresh_token: None,

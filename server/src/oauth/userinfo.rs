@@ -8,7 +8,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Request, StatusCode, header};
+use http::request::Parts;
+use http::{Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,8 +20,9 @@ use crate::accounts::PersonView;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body;
+use crate::http::challenge::{Fault, Scheme, challenged};
 use crate::http::extract::Json;
-use crate::http::guard::{Subject, Verified, admit, bearer, take_address};
+use crate::http::guard::{Presented, Subject, Verified, admit, presented, take_address};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
 
@@ -79,7 +81,7 @@ fn holds(token: &Verified, scope: &str) -> bool {
     responses((status = 200, body = UserInfo), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn userinfo(State(app): State<App>, visit: Visit, request: Request<Body>) -> Response {
     let (parts, _) = request.into_parts();
-    answer(&app, &visit, bearer(&parts)).await
+    answer(&app, &visit, &parts, presented(&parts)).await
 }
 
 /// The same, with the token in a form
@@ -98,9 +100,10 @@ pub(super) async fn userinfo_by_form(State(app): State<App>, visit: Visit, reque
         Ok(form) => form,
         Err(error) => return malformed(&app, &visit, error.error_description).await,
     };
-    match (bearer(&parts), form.get("access_token")) {
+    let in_form = form.get("access_token").map(|token| Presented { scheme: Scheme::Bearer, token });
+    match (presented(&parts), in_form) {
         (Some(_), Some(_)) => malformed(&app, &visit, "Send the access token in one place: in the header, or in the form.").await,
-        (header, form) => answer(&app, &visit, header.or(form)).await,
+        (in_header, in_form) => answer(&app, &visit, &parts, in_header.or(in_form)).await,
     }
 }
 
@@ -108,40 +111,32 @@ async fn malformed(app: &App, visit: &Visit, sentence: &'static str) -> Response
     if let Err(problem) = take_address(app, visit, Policy::Global).await {
         return problem.into_response();
     }
-    challenged(Problem::new(Code::InvalidRequest).detail(sentence), "invalid_request").into_response()
+    challenged(Problem::new(Code::InvalidRequest).detail(sentence), Scheme::Bearer, Fault::InvalidRequest).into_response()
 }
 
-async fn answer(app: &App, visit: &Visit, token: Option<&str>) -> Response {
-    match look_up(app, visit, token).await {
+async fn answer(app: &App, visit: &Visit, parts: &Parts, presented: Option<Presented<'_>>) -> Response {
+    match look_up(app, visit, parts, presented).await {
         Ok(info) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(info)).into_response(),
-        // RFC 6750 section 3.1: whoever sent no token at all is told of no error.
-        Err(problem) if problem.code.status() == 401 && token.is_some() => challenged(problem, "invalid_token").into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn look_up(app: &App, visit: &Visit, token: Option<&str>) -> Result<UserInfo, Problem> {
-    let token = admit(app, visit, token).await?;
+async fn look_up(app: &App, visit: &Visit, parts: &Parts, presented: Option<Presented<'_>>) -> Result<UserInfo, Problem> {
+    let token = admit(app, visit, parts, presented).await?;
+    let lacking = |problem| challenged(problem, token.scheme(), Fault::InsufficientScope(Some(OPENID)));
     let Subject::Person { user, .. } = token.subject else {
         let detail = "This access token is not that of a person who signed in.";
-        return Err(challenged(Problem::new(Code::Forbidden).detail(detail), "insufficient_scope"));
+        return Err(lacking(Problem::new(Code::Forbidden).detail(detail)));
     };
     if !holds(&token, OPENID) {
         let detail = "This needs the scope `openid`, which the access token does not have.";
-        return Err(challenged(Problem::new(Code::InsufficientScope).detail(detail), "insufficient_scope"));
+        return Err(lacking(Problem::new(Code::InsufficientScope).detail(detail)));
     }
-    let gone = || Problem::new(Code::Unauthenticated).detail("The client or the person of this access token is not there any more.");
+    let gone = || {
+        let detail = "The client or the person of this access token is not there any more.";
+        token.refused(Problem::new(Code::Unauthenticated).detail(detail))
+    };
     app.oauth.clients.live(&token.client).await?.ok_or_else(gone)?;
     let person: Arc<PersonView> = app.people.view(user).await?.ok_or_else(gone)?;
     Ok(UserInfo::of(user, &person, &token))
-}
-
-/// The refusal with what RFC 6750 section 3 wants to be said in its header.
-fn challenged(problem: Problem, error: &'static str) -> Problem {
-    let challenge = match error {
-        "insufficient_scope" => HeaderValue::from_static("Bearer realm=\"keystead\", error=\"insufficient_scope\", scope=\"openid\""),
-        "invalid_token" => HeaderValue::from_static("Bearer realm=\"keystead\", error=\"invalid_token\""),
-        _ => HeaderValue::from_static("Bearer realm=\"keystead\", error=\"invalid_request\""),
-    };
-    problem.header(header::WWW_AUTHENTICATE, challenge)
 }

@@ -110,6 +110,19 @@ impl Keyring {
     /// # Errors
     /// As [`Keyring::get`], except that nobody is reported as erased.
     pub async fn get_many(&self, persons: &[Uuid]) -> Result<HashMap<Uuid, PersonKey>, SealError> {
+        self.many(persons, true).await
+    }
+
+    /// The same without keeping them in memory: whoever reads everybody does not speak for them, and must not drive out the keys of
+    /// those who are active.
+    ///
+    /// # Errors
+    /// As [`Keyring::get_many`].
+    pub async fn read_many(&self, persons: &[Uuid]) -> Result<HashMap<Uuid, PersonKey>, SealError> {
+        self.many(persons, false).await
+    }
+
+    async fn many(&self, persons: &[Uuid], keep: bool) -> Result<HashMap<Uuid, PersonKey>, SealError> {
         let mut found = HashMap::with_capacity(persons.len());
         let mut missing = Vec::new();
         for &person in persons {
@@ -125,8 +138,9 @@ impl Keyring {
             // Places that are left over repeat a person who is asked for anyway.
             let asked = (0..sql::PERSONS_AT_ONCE).map(|place| chunk[place.min(chunk.len() - 1)].into()).collect();
             for row in self.0.store.query(sql::PERSONS, asked).await? {
-                let person = row.get(0)?;
-                found.insert(person, self.admit(person, &row.get::<Vec<u8>>(1)?, before)?);
+                let (person, wrapped): (Uuid, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                let key = if keep { self.admit(person, &wrapped, before)? } else { self.unwrapped(person, &wrapped)? };
+                found.insert(person, key);
             }
         }
         Ok(found)
@@ -193,10 +207,14 @@ impl Keyring {
         Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
     }
 
+    fn unwrapped(&self, person: Uuid, wrapped: &[u8]) -> Result<PersonKey, SealError> {
+        let key = unwrap_key(&self.0.roots, &person_place(person), wrapped)?;
+        Ok(PersonKey::new(person, &key, self.0.random.clone()))
+    }
+
     /// Unwraps and caches, unless someone was forgotten since the row was read.
     fn admit(&self, person: Uuid, wrapped: &[u8], before: u64) -> Result<PersonKey, SealError> {
-        let key = unwrap_key(&self.0.roots, &person_place(person), wrapped)?;
-        let key = PersonKey::new(person, &key, self.0.random.clone());
+        let key = self.unwrapped(person, wrapped)?;
         self.0.cache.insert(person, key.clone());
         if self.0.forgotten.load(Ordering::SeqCst) != before {
             self.0.cache.invalidate(&person);

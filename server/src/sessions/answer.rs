@@ -109,6 +109,7 @@ impl Sessions {
             scope: self.roles.scope_claim(&person.roles),
             roles: &person.roles,
             r#gen: session.generation,
+            cnf: None,
         };
         let access_token = self.ground.signer.sign(super::verify::ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
         let refresh = RefreshToken { session: session.id, generation: session.generation, salt: session.salt };

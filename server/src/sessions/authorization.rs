@@ -38,6 +38,15 @@ pub struct Authorization {
     pub jkt: Option<String>,
 }
 
+/// The key that a client shows to have when it refreshes (RFC 9449 section 5).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShownKey<'a> {
+    /// Its thumbprint.
+    pub jkt: Option<&'a str>,
+    /// Whether refresh tokens of this client are bound to it from now on, if they were to none.
+    pub binds: bool,
+}
+
 impl Authorization {
     /// A person's own sign-in, with their password, at `now`.
     pub(super) fn first_party(now: Timestamp) -> Self {

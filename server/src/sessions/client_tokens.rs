@@ -5,10 +5,11 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::Sessions;
+use super::authorization::ShownKey;
 use super::refresh::RefreshError;
 use super::store::Session;
 use super::token::RefreshToken;
-use super::verify::{Audience, Claims};
+use super::verify::{Audience, Claims, Confirmation};
 use crate::accounts::PersonView;
 use crate::error::Problem;
 use crate::http::context::Origin;
@@ -79,6 +80,7 @@ impl Sessions {
             scope,
             roles: &person.roles,
             r#gen: session.generation,
+            cnf: wish.jkt.map(|jkt| Confirmation { jkt }),
         };
         let access_token = self.ground.signer.sign(super::verify::ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
         let refresh_token = wish.refreshable.then(|| {
@@ -88,7 +90,7 @@ impl Sessions {
         Ok(ClientTokens { access_token, expires_in: ends.since(now).as_secs(), scope: claims.scope, refresh_token })
     }
 
-    /// Rotates the refresh token of a session of `client`, which proves that it has the key `jkt` if it proves any.
+    /// Rotates the refresh token of a session of `client`, which may show to have a key.
     /// The same rules hold as for people's own sign-ins: a token presented twice gets the same successor for a while, a
     /// replay ends the session.
     ///
@@ -98,12 +100,12 @@ impl Sessions {
         &self,
         client: &str,
         token: &SecretString,
-        jkt: Option<&str>,
+        key: ShownKey<'_>,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(Session, Arc<PersonView>), RefreshError> {
         let token = self.open_refresh(token)?;
-        let session = self.rotate(client, &token, jkt, origin, now).await?;
+        let session = self.rotate(client, &token, key, origin, now).await?;
         let person = self.people.view(session.user).await?.ok_or(RefreshError::Ended)?;
         Ok((session, person))
     }

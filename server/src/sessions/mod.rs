@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use answer::{SessionView, SignIn, SignInAnswer, Transport, UserAnswer};
-pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLIENT, is_own};
+pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLIENT, ShownKey, is_own};
 pub use client_tokens::{ClientTokens, TokenWish};
 pub use device::describe;
 pub use end::{EndReason, SessionsEnded};
@@ -41,7 +41,7 @@ pub use refresh::RefreshError;
 pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::routes;
 pub use start::{NewSession, start};
-pub use verify::ACCESS_TOKEN_TYPE;
+pub use verify::{ACCESS_TOKEN_TYPE, Confirmation};
 
 use self::activity::Activity;
 use crate::accounts::{self, People};

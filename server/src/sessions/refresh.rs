@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::authorization::ShownKey;
 use super::device::{describe, open_device};
 use super::rotation::{Standing, Verdict, decide};
 use super::store::{self, Session};
@@ -62,28 +63,28 @@ impl Sessions {
 
     /// Rotates `token`'s session and signs the caller in again.
     pub(super) async fn refresh(&self, token: &RefreshToken, origin: &Origin, now: Timestamp) -> Result<SignIn, RefreshError> {
-        let session = self.rotate(FIRST_PARTY_CLIENT, token, None, origin, now).await?;
+        let session = self.rotate(FIRST_PARTY_CLIENT, token, ShownKey::default(), origin, now).await?;
         let person = self.people.view(session.user).await?.ok_or(RefreshError::Ended)?;
         Ok(self.sign_in(&session, &person, now)?)
     }
 
-    /// Rotates `token`'s session if it is one of `client` and bound to no other key than `jkt`.
+    /// Rotates `token`'s session if it is one of `client` and bound to no other key than the one that was shown.
     pub(super) async fn rotate(
         &self,
         client: &str,
         token: &RefreshToken,
-        jkt: Option<&str>,
+        key: ShownKey<'_>,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Session, RefreshError> {
         let settings = &self.ground.settings;
         let refresh_end = now.plus(settings.tokens.refresh_ttl);
         let idle_end = now.plus(settings.sessions.idle_ttl);
-        if let Some(session) = store::rotate(&self.ground.db, client, token, jkt, now, refresh_end, idle_end).await? {
+        if let Some(session) = store::rotate(&self.ground.db, client, token, key, now, refresh_end, idle_end).await? {
             count("rotated");
             return Ok(session);
         }
-        self.explain(client, token, jkt, origin, now).await
+        self.explain(client, token, key, origin, now).await
     }
 
     /// Why the UPDATE found no row: the session to answer with again, or the refusal.
@@ -91,20 +92,26 @@ impl Sessions {
         &self,
         client: &str,
         token: &RefreshToken,
-        jkt: Option<&str>,
+        key: ShownKey<'_>,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Session, RefreshError> {
         // The row may lag behind what instances have seen, so they are asked, and before the row is read: whoever
         // used the successor was answered first, and that answer moved `rotated_at`.
         let seen = self.activity.seen(token.session).await;
-        // Of another client, or without the key it is bound to, a token is no token, and its session stays.
-        let fits = |found: &Session| {
-            let bound = found.authorization.jkt.as_deref();
-            found.salt == token.salt && found.client() == client && bound.is_none_or(|bound| jkt == Some(bound))
-        };
+        // Of another client a token is no token, and its session stays.
+        let fits = |found: &Session| found.salt == token.salt && found.client() == client;
         let session = store::find(&self.ground.db, token.session).await?.filter(fits);
         let Some(session) = session else { return Err(RefreshError::Unknown) };
+        if session.authorization.jkt.as_deref().is_some_and(|bound| key.jkt != Some(bound)) {
+            // The current one is of no use without the key. An older one was let slip by its client; or it is the client's, and
+            // whoever bound the session in the meantime is not.
+            if token.generation < session.generation && session.is_open(now) {
+                count("replay");
+                self.end_replayed(session, origin, now).await?;
+            }
+            return Err(RefreshError::Unknown);
+        }
         if session.ended_at.is_some() {
             return Err(RefreshError::Ended);
         }

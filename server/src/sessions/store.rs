@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::authorization::Authorization;
+use super::authorization::{Authorization, ShownKey};
 use super::token::RefreshToken;
 use crate::args;
 use crate::db::{Db, DbError, Row, Tx};
@@ -14,7 +14,8 @@ crate::statements! {
             refresh_expires_at, idle_expires_at, expires_at, ip, user_agent, scope, resources, auth_time, amr, dpop_jkt, parent_id)
         VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     /// The whole rotation: whoever gets the row has rotated it, everybody else has not.
-    ROTATE = "UPDATE sessions SET generation = generation + 1, rotated_at = $4, last_active_at = $4, refresh_expires_at = $5, idle_expires_at = $6
+    ROTATE = "UPDATE sessions SET generation = generation + 1, rotated_at = $4, last_active_at = $4, refresh_expires_at = $5, idle_expires_at = $6,
+            dpop_jkt = COALESCE(dpop_jkt, $9)
         WHERE id = $1 AND generation = $2 AND salt = $3 AND client_id = $7 AND (dpop_jkt IS NULL OR dpop_jkt = $8) AND ended_at IS NULL
             AND refresh_expires_at > $4 AND idle_expires_at > $4 AND expires_at > $4
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
@@ -170,19 +171,20 @@ pub async fn insert(tx: &mut Tx, new: &Session, device: &SealedDevice) -> Result
     tx.execute(INSERT, args).await.map(|_| ())
 }
 
-/// Rotates a session of `client` if it still stands at the token's generation and is bound to no key but `jkt`; `None` when
-/// it does not, or is over.
+/// Rotates a session of `client` if it still stands at the token's generation and is bound to no key but the one that was shown;
+/// `None` when it does not, or is over.
 pub async fn rotate(
     db: &Db,
     client: &str,
     token: &RefreshToken,
-    jkt: Option<&str>,
+    key: ShownKey<'_>,
     now: Timestamp,
     refresh_expires_at: Timestamp,
     idle_expires_at: Timestamp,
 ) -> Result<Option<Session>, DbError> {
-    let (client, jkt) = (client.to_owned(), jkt.map(str::to_owned));
-    let args = args![token.session, token.generation, token.salt, now, refresh_expires_at, idle_expires_at, client, jkt];
+    let (client, jkt) = (client.to_owned(), key.jkt.map(str::to_owned));
+    let binds = jkt.clone().filter(|_| key.binds);
+    let args = args![token.session, token.generation, token.salt, now, refresh_expires_at, idle_expires_at, client, jkt, binds];
     let (rows, _) = db.write_one(ROTATE, args).await?;
     rows.first().map(session).transpose()
 }

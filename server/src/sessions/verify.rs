@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicI64;
 
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Sessions, is_own};
@@ -35,6 +36,21 @@ pub(super) struct Claims<'a> {
     pub scope: String,
     pub roles: &'a [String],
     pub r#gen: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation<'a>>,
+}
+
+/// The key that a token is bound to (RFC 9449 section 6.1).
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Confirmation<'a> {
+    /// Its RFC 7638 thumbprint.
+    pub jkt: &'a str,
+}
+
+/// Another way of binding than ours makes a token unreadable: nobody here could hold it against anything.
+#[derive(Debug, Deserialize)]
+struct ReadConfirmation {
+    jkt: Box<str>,
 }
 
 /// Whom a token is for (RFC 7519 section 4.1.3): one name, or several.
@@ -77,6 +93,7 @@ struct ReadClaims {
     #[serde(default)]
     roles: Vec<String>,
     r#gen: Option<i64>,
+    cnf: Option<ReadConfirmation>,
 }
 
 impl ReadClaims {
@@ -92,7 +109,7 @@ impl ReadClaims {
 }
 
 impl Sessions {
-    /// Who presents `token`. Never touches a database or the network. Whether a client's own token was revoked is for
+    /// Whom `token` speaks for, at this server. It is not used before [`Sessions::used`] says so. Never touches a database or the network. Whether a client's own token was revoked is for
     /// [`crate::app::App::authenticate`] to ask: clients stand above sessions.
     ///
     /// # Errors
@@ -103,8 +120,12 @@ impl Sessions {
         if verified.elsewhere.is_some() {
             return Err(Problem::new(Code::Unauthenticated).detail("This access token is for another service, not for this one."));
         }
-        self.activity.touch(&verified, now);
         Ok(verified)
+    }
+
+    /// Notes that whoever may do so presented the token.
+    pub fn used(&self, verified: &Verified, now: Timestamp) {
+        self.activity.touch(verified, now);
     }
 
     /// The same for somebody who was shown the token and asks about it: that does not keep the session alive, and the token
@@ -145,6 +166,7 @@ impl Sessions {
         let verified = Arc::new(Verified {
             id: claims.jti,
             subject,
+            jkt: claims.cnf.map(|key| key.jkt),
             elsewhere,
             own: is_own(&claims.client_id),
             client: claims.client_id,

@@ -86,6 +86,11 @@ pub const METRICS: &[Metric] = &[
         "Sign-ins of devices that have come to a step (begun, approved, denied, signed_in).",
     ),
     counter(
+        "keystead_dpop_proofs_total",
+        &["outcome", "place"],
+        "Proofs of possession, by place (oauth, resource) and outcome (accepted, refused).",
+    ),
+    counter(
         "keystead_fanout_dropped_total",
         &[],
         "Messages to other instances that were dropped; the poll of the database is the net under them.",

@@ -4,22 +4,26 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::chunk::LINES;
 use super::entry::Entry;
 use super::lines::{LINE_MAX, Line, Lines};
 use super::{LineError, Report};
 use crate::accounts::{NewUser, Status, seal_new, store};
 use crate::audit::{self, Actor, Target};
+use crate::db::{Db, DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
 use crate::http::context::Origin;
 use crate::roles;
+use crate::secret::SealError;
+use crate::time::Timestamp;
 
-/// People that one transaction writes: enough to share its cost, few enough that nobody waits for it.
-const BATCH: usize = 500;
+/// Blind index of an address.
+pub(super) type Index = [u8; 32];
+/// People who were read.
+pub(super) type Entries = Vec<(Index, Entry)>;
 
-type Index = [u8; 32];
-
-/// An import under way.
+/// An import that is carried out while its stream arrives.
 pub struct Import {
     ground: Ground,
     actor: Actor,
@@ -28,7 +32,7 @@ pub struct Import {
     /// Nothing is written; who would be is kept, so that a repeated address is seen.
     dry: Option<HashSet<Index>>,
     lines: Lines,
-    waiting: Vec<(Index, Entry)>,
+    waiting: Entries,
     report: Report,
 }
 
@@ -62,22 +66,11 @@ impl Import {
         Ok(self.report)
     }
 
-    /// Lines read, for the message when a stream breaks off.
-    pub fn seen(&self) -> u64 {
-        self.lines.seen()
-    }
-
-    async fn take(&mut self, (number, line): Line) -> Result<(), Problem> {
-        let Some(line) = line else {
-            let message = format!("This line is longer than {LINE_MAX} bytes.");
-            self.report.refuse(vec![LineError { line: number, code: "line_too_long", message }]);
-            return Ok(());
-        };
-        match Entry::read(number, &line, &self.grantable, self.ground.clock.now()) {
-            Ok(entry) => self.waiting.push((self.ground.keyring.blind_index("email", entry.email.as_str()), entry)),
-            Err(problems) => self.report.refuse(problems),
-        }
-        if self.waiting.len() == BATCH {
+    /// Takes the next line, cut by somebody else.
+    pub(super) async fn take(&mut self, line: Line) -> Result<(), Problem> {
+        let entry = read(&self.ground, line, &self.grantable, self.ground.clock.now());
+        self.waiting.extend(self.report.accept(entry));
+        if self.waiting.len() == LINES {
             self.write().await?;
         }
         Ok(())
@@ -89,10 +82,10 @@ impl Import {
         }
         let waiting = std::mem::take(&mut self.waiting);
         let sent = waiting.len();
-        let fresh = self.fresh(waiting).await?;
+        let mut fresh = fresh(&self.ground.db, waiting).await?;
         let imported = match &mut self.dry {
             Some(seen) => {
-                seen.extend(fresh.iter().map(|(index, _)| *index));
+                fresh.retain(|(index, _)| seen.insert(*index));
                 fresh.len()
             }
             None if fresh.is_empty() => 0,
@@ -103,61 +96,85 @@ impl Import {
         Ok(())
     }
 
-    /// Those whose address has no account and stood in no earlier line; of two with the same, the first.
-    async fn fresh(&self, waiting: Vec<(Index, Entry)>) -> Result<Vec<(Index, Entry)>, Problem> {
-        let indexes: Vec<Index> = waiting.iter().map(|(index, _)| *index).collect();
-        let mut taken: HashSet<Index> = store::taken(&self.ground.db, &indexes).await?.into_iter().collect();
-        let unseen = |index: &Index| self.dry.as_ref().is_none_or(|seen| !seen.contains(index));
-        Ok(waiting.into_iter().filter(|(index, _)| unseen(index) && taken.insert(*index)).collect())
-    }
-
     /// Writes them; fewer than given when others took an address meanwhile, whose keys the sweep of orphans removes.
-    async fn create(&self, fresh: Vec<(Index, Entry)>) -> Result<usize, Problem> {
+    async fn create(&self, fresh: Entries) -> Result<usize, Problem> {
         let ground = &self.ground;
         let now = ground.clock.now();
-        let ids: Vec<Uuid> = fresh.iter().map(|_| ground.random.uuid(now)).collect();
-        let keys = ground.keyring.create_many(&ids).await?;
-        let confirm = ground.settings.accounts.require_verified_email;
-        let people: Vec<NewUser> = fresh
-            .into_iter()
-            .zip(&keys)
-            .map(|((email_index, entry), key)| {
-                let mut new = NewUser {
-                    id: key.person(),
-                    email_index,
-                    email: Vec::new(),
-                    name: Vec::new(),
-                    job_role: None,
-                    status: if entry.verified || !confirm { Status::Active } else { Status::Pending },
-                    roles: entry.roles,
-                    email_verified_at: entry.verified.then_some(now),
-                    password_hash: entry.hash,
-                    created_at: entry.created_at.unwrap_or(now),
-                };
-                seal_new(&mut new, key, &entry.email, &entry.name, entry.role.as_deref());
-                new
-            })
-            .collect();
+        let people = people(ground, fresh, now).await?;
         let event = audit::Event::new(ground, audit::USERS_IMPORTED, now).actor(self.actor).target(Target::none("users"));
         let event = match &self.origin {
             Some(origin) => event.origin(ground, None, origin),
             None => event,
         };
-        let mut given: Vec<String> = people.iter().flat_map(|new| new.roles.iter().cloned()).collect();
-        given.sort_unstable();
-        given.dedup();
         ground
             .db
-            .write(async move |tx| {
-                if !roles::hold(tx, &given).await? {
+            .write(async move |tx| match insert(tx, &people, &event, now).await? {
+                Some(imported) => Ok(imported),
+                None => {
                     let detail =
                         "A role was deleted while people with it were imported. Send the stream again; people who are there are skipped.";
-                    return Err(Problem::new(Code::Conflict).detail(detail));
+                    Err(Problem::new(Code::Conflict).detail(detail))
                 }
-                let imported = store::insert_many(tx, &people, now).await?;
-                audit::record(tx, &event.clone().detail("imported", imported)).await?;
-                Ok::<_, Problem>(imported)
             })
             .await
     }
+}
+
+/// Reads one line.
+pub(super) fn read(ground: &Ground, (number, line): Line, grantable: &[String], now: Timestamp) -> Result<(Index, Entry), Vec<LineError>> {
+    let Some(line) = line else {
+        let message = format!("This line is longer than {LINE_MAX} bytes.");
+        return Err(vec![LineError { line: number, code: "line_too_long".into(), message }]);
+    };
+    let entry = Entry::read(number, &line, grantable, now)?;
+    Ok((ground.keyring.blind_index("email", entry.email.as_str()), entry))
+}
+
+/// Those whose address has no account and stands in no earlier one of these; of two with the same, the first.
+pub(super) async fn fresh(db: &Db, entries: Entries) -> Result<Entries, DbError> {
+    let indexes: Vec<Index> = entries.iter().map(|(index, _)| *index).collect();
+    let mut taken: HashSet<Index> = store::taken(db, &indexes).await?.into_iter().collect();
+    Ok(entries.into_iter().filter(|(index, _)| taken.insert(*index)).collect())
+}
+
+/// Their keys, and their rows to be written.
+pub(super) async fn people(ground: &Ground, fresh: Entries, now: Timestamp) -> Result<Vec<NewUser>, SealError> {
+    let ids: Vec<Uuid> = fresh.iter().map(|_| ground.random.uuid(now)).collect();
+    let keys = ground.keyring.create_many(&ids).await?;
+    let confirm = ground.settings.accounts.require_verified_email;
+    let people = fresh.into_iter().zip(&keys).map(|((email_index, entry), key)| {
+        let status = match entry.suspended {
+            true => Status::Suspended,
+            false if entry.verified || !confirm => Status::Active,
+            false => Status::Pending,
+        };
+        let mut new = NewUser {
+            id: key.person(),
+            email_index,
+            email: Vec::new(),
+            name: Vec::new(),
+            job_role: None,
+            status,
+            roles: entry.roles,
+            email_verified_at: entry.verified.then_some(now),
+            password_hash: entry.hash,
+            created_at: entry.created_at.unwrap_or(now),
+        };
+        seal_new(&mut new, key, &entry.email, &entry.name, entry.role.as_deref());
+        new
+    });
+    Ok(people.collect())
+}
+
+/// Writes people and puts that on record; how many, nothing when a role of theirs does not exist any more.
+pub(super) async fn insert(tx: &mut Tx, people: &[NewUser], event: &audit::Event, now: Timestamp) -> Result<Option<usize>, DbError> {
+    let mut given: Vec<String> = people.iter().flat_map(|new| new.roles.iter().cloned()).collect();
+    given.sort_unstable();
+    given.dedup();
+    if !roles::hold(tx, &given).await? {
+        return Ok(None);
+    }
+    let imported = store::insert_many(tx, people, now).await?;
+    audit::record(tx, &event.clone().detail("imported", imported)).await?;
+    Ok(Some(imported))
 }

@@ -1,18 +1,20 @@
 //! One line, read and checked: everything that is wrong with it at once.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::LineError;
-use crate::accounts::{Email, check_email, check_name, check_role};
+use crate::accounts::{Email, Status, UserBody, UserRow, check_email, check_name, check_role};
 use crate::error::FieldError;
 use crate::roles::HELD_MAX;
 use crate::secret::password::{UnknownHash, parse};
 use crate::time::Timestamp;
 
-/// A line of an import.
-#[derive(Deserialize, ToSchema)]
+/// A line of an import, and of an export.
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImportLine {
     /// The address; whoever has it already is skipped.
@@ -20,15 +22,23 @@ pub struct ImportLine {
     /// The name.
     name: String,
     /// The job role.
+    #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
     /// The address is known to be theirs; otherwise they confirm it at their first sign-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
+    /// The account stays suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended: Option<bool>,
     /// Authorization roles; `user` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<Vec<String>>,
     /// When the account was opened there (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
     /// The hash as the other system wrote it; Firebase's as an object. Without one, the person asks for a reset link.
     #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     password_hash: Option<Json>,
 }
 
@@ -39,6 +49,7 @@ pub(super) struct Entry {
     pub role: Option<String>,
     pub roles: Vec<String>,
     pub verified: bool,
+    pub suspended: bool,
     pub created_at: Option<Timestamp>,
     pub hash: Option<String>,
 }
@@ -46,7 +57,8 @@ pub(super) struct Entry {
 impl Entry {
     /// Reads line `number`. `grantable` are the roles that whoever imports may give.
     pub(super) fn read(number: u64, line: &[u8], grantable: &[String], now: Timestamp) -> Result<Self, Vec<LineError>> {
-        let wrong = |code, message: &str| vec![LineError { line: number, code, message: message.to_owned() }];
+        let wrong =
+            |code: &'static str, message: &str| vec![LineError { line: number, code: Cow::Borrowed(code), message: message.to_owned() }];
         let typed: ImportLine = serde_json::from_slice(line).map_err(|error| {
             if error.is_data() {
                 // Only the name of a member is repeated, never its value: it may be a hash.
@@ -57,9 +69,9 @@ impl Entry {
             }
             wrong("invalid_json", "This line is not a JSON object. Write one object a line.")
         })?;
-        typed
-            .check(grantable, now)
-            .map_err(|faults| faults.into_iter().map(|fault| LineError { line: number, code: fault.code, message: told(&fault) }).collect())
+        typed.check(grantable, now).map_err(|faults| {
+            faults.into_iter().map(|fault| LineError { line: number, code: Cow::Borrowed(fault.code), message: told(&fault) }).collect()
+        })
     }
 }
 
@@ -68,6 +80,22 @@ fn told(fault: &FieldError) -> String {
 }
 
 impl ImportLine {
+    /// The line that makes the account of `row`, as `person` shows it, once more. Whose password it is must be known: one that was
+    /// chosen for an address which several people claim is left out, and so is every one without `passwords`.
+    pub(super) fn of(row: &UserRow, person: UserBody, passwords: bool) -> Self {
+        let hash = row.password_hash.clone().filter(|_| passwords && row.contested_at.is_none());
+        Self {
+            email: person.email,
+            name: person.name,
+            role: person.role,
+            email_verified: Some(person.email_verified),
+            suspended: (person.status == Status::Suspended).then_some(true),
+            roles: Some(person.roles),
+            created_at: Some(person.created_at.to_rfc3339()),
+            password_hash: hash.map(Json::String),
+        }
+    }
+
     fn check(self, grantable: &[String], now: Timestamp) -> Result<Entry, Vec<FieldError>> {
         let mut faults = Vec::new();
         let email = check_email(&self.email).map_err(|fault| faults.push(fault)).ok();
@@ -78,14 +106,15 @@ impl ImportLine {
         let hash = check_hash(self.password_hash).map_err(|fault| faults.push(fault)).ok();
         match (email, name, role, roles, created_at, hash) {
             (Some(email), Some(name), Some(role), Some(roles), Some(created_at), Some(hash)) => {
-                Ok(Entry { email, name, role, roles, verified: self.email_verified.unwrap_or(false), created_at, hash })
+                let (verified, suspended) = (self.email_verified.unwrap_or(false), self.suspended.unwrap_or(false));
+                Ok(Entry { email, name, role, roles, verified, suspended, created_at, hash })
             }
             _ => Err(faults),
         }
     }
 }
 
-fn fault(field: &'static str, code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> FieldError {
+fn fault(field: &'static str, code: &'static str, message: impl Into<Cow<'static, str>>) -> FieldError {
     FieldError { field: field.into(), code, message: message.into() }
 }
 

@@ -12,24 +12,24 @@ use crate::support::{Answer, Client, Instance, PASSWORD, SignedIn, Store, both_s
 const IMPORT: &str = "/api/v1/admin/users/import";
 const ADMIN: &str = "root@example.com";
 /// `Tall-Giraffe-Sings-42` as bcrypt of another system wrote it.
-const BCRYPT: &str = "$2b$04$xUy2jUoC6nNLdKs3fHO1tuOFSp6sk693BewN14eJh0TCJbdTtqOHG";
+pub const BCRYPT: &str = "$2b$04$xUy2jUoC6nNLdKs3fHO1tuOFSp6sk693BewN14eJh0TCJbdTtqOHG";
 
-async fn admin(instance: &Instance) -> SignedIn {
+pub async fn admin(instance: &Instance) -> SignedIn {
     let admin = instance.signed_up(ADMIN).await;
     instance.set_roles(&admin, "admin").await;
     admin
 }
 
-async fn send(api: &Client, path: &str, lines: &[Value]) -> Answer {
+pub async fn send(api: &Client, path: &str, lines: &[Value]) -> Answer {
     let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
     api.send_bytes(Method::POST, path, "application/x-ndjson", body.into_bytes()).await
 }
 
-fn counts(answer: &Answer) -> [i64; 3] {
+pub fn counts(answer: &Answer) -> [i64; 3] {
     ["imported", "skipped", "failed"].map(|what| answer.body[what].as_i64().unwrap())
 }
 
-fn problems(answer: &Answer) -> Vec<(i64, &str)> {
+pub fn problems(answer: &Answer) -> Vec<(i64, &str)> {
     let errors = answer.body["errors"].as_array().unwrap();
     errors.iter().map(|error| (error["line"].as_i64().unwrap(), error["code"].as_str().unwrap())).collect()
 }

@@ -73,6 +73,17 @@ async fn accounts_are_imported_from_a_file(store: Store) {
     let again = keystead(&instance.ground, &["users", "import", path.to_str().unwrap(), "--json"]).await.good().json();
     assert_eq!((&again["imported"], &again["skipped"]), (&json!(0), &json!(2)));
     assert_eq!(acts(&instance.ground).await, ["users.imported"]);
+    // And out again, into a file of one's own that is never written over.
+    let out = instance.ground.data_dir().join("out.ndjson");
+    let export = ["users", "export", "--output", out.to_str().unwrap()];
+    keystead(&instance.ground, &export).await.good();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&out).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 2);
+    keystead(&instance.ground, &export).await.refused(1, "cannot be written");
+    let bare = keystead(&instance.ground, &["users", "export", "--no-passwords"]).await.good().stdout;
+    assert!(bare.contains(ADA) && !bare.contains("passwordHash"), "{bare}");
+    assert_eq!(acts(&instance.ground).await, ["users.imported", "users.exported", "users.exported"]);
     let missing = keystead(&instance.ground, &["users", "import", "/nowhere/at/all"]).await;
     assert_eq!(missing.code, Some(2));
 }

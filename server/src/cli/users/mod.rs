@@ -2,6 +2,7 @@
 
 mod act;
 mod create;
+mod export;
 mod import;
 mod list;
 mod show;
@@ -23,6 +24,8 @@ pub enum Users {
     Create(Create),
     /// Import accounts from another system, with their password hashes
     Import(Import),
+    /// Write every account, with the password hashes, as an import reads them
+    Export(ExportTo),
     /// List accounts, newest first
     List(List),
     /// Show one account
@@ -87,6 +90,19 @@ pub struct Import {
     pub json: bool,
 }
 
+/// Write every account that is not deleted, newest first
+///
+/// One JSON object a line, as `keystead users import` reads them. A file that is written is readable by its owner alone.
+#[derive(Clone, Debug, Args)]
+pub struct ExportTo {
+    /// Where to; standard output when nothing is said
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<std::path::PathBuf>,
+    /// Leave the password hashes out; people then ask for a reset link
+    #[arg(long)]
+    pub no_passwords: bool,
+}
+
 /// List accounts
 #[derive(Clone, Debug, Args)]
 pub struct List {
@@ -141,6 +157,7 @@ impl Users {
                 block_on(1, within(settings, async |app: &App| create.act(app, password, output).await))
             }
             Self::Import(import) => block_on(1, within(settings, async |app: &App| import.act(app, output).await)),
+            Self::Export(export) => block_on(1, within(settings, async |app: &App| export.act(app).await)),
             Self::List(list) => block_on(1, within(settings, async |app: &App| list.act(app, output).await)),
             Self::Show(show) => block_on(1, within(settings, async |app: &App| show.act(app, output).await)),
             Self::Unlock(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Unlock, app, output).await)),

@@ -11,7 +11,7 @@ use super::{count, page, pushed, send_back};
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
-use crate::http::guard::{Subject, Visitor, bearer};
+use crate::http::guard::{Subject, Visitor, presented};
 use crate::http::visit::Visit;
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
@@ -136,9 +136,9 @@ fn to_the_page(app: &App, asked: &Asked) -> Result<String, Refusal> {
 
 /// Who is signed in, by an access token of their own or by their browser's cookie.
 async fn seated(app: &App, parts: &Parts, now: Timestamp) -> Result<Option<Grantor>, Problem> {
-    let session = match bearer(parts) {
+    let session = match presented(parts) {
         Some(token) => {
-            app.authenticate(token, now).await.ok().filter(|verified| verified.own).and_then(|verified| match verified.subject {
+            app.authenticate(parts, token, now).await.ok().filter(|verified| verified.own).and_then(|verified| match verified.subject {
                 Subject::Person { session, .. } => Some(session),
                 _ => None,
             })

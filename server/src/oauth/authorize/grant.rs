@@ -7,7 +7,8 @@ use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::Problem;
 use crate::http::context::Origin;
-use crate::oauth::client::{AuthMethod, Client, Grant};
+use crate::oauth::client::{Client, Grant};
+use crate::oauth::dpop;
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
 use crate::oauth::grantor::{Grantor, Unfit};
@@ -60,8 +61,7 @@ pub(in crate::oauth) async fn redeem(
         auth_time: before.auth_time,
         amr: before.amr.clone(),
         parent: Some(code.session),
-        // A client that proves itself at every refresh needs no key for that (RFC 9449 section 5).
-        jkt: jkt.filter(|_| client.method == AuthMethod::None).map(str::to_owned),
+        jkt: dpop::of_refresh(client, jkt),
     };
     let new = app.sessions.prepare_for_client(code.user, &grantor.key, origin, authorization, now);
     if !start(app, client, &code, &grantor, &new, origin, now).await? {

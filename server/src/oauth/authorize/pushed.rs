@@ -18,6 +18,7 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::visit::Visit;
 use crate::oauth::client_auth::authenticate;
+use crate::oauth::dpop;
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
 use crate::shared::Budget;
@@ -85,6 +86,7 @@ pub(super) struct Pushed {
 /// As RFC 9126 says: the parameters of `/oauth2/authorize` in the body, with the client's proof. What is wrong is refused here,
 /// before anybody sees a page.
 #[utoipa::path(post, path = "/oauth2/par", tag = "oauth", operation_id = "pushAuthorizationRequest", security(("client" = []), ()),
+    params(("DPoP" = Option<String>, Header, description = "Proof of the key that the code is to be bound to (RFC 9449)")),
     request_body(content = inline(AuthorizationRequest), content_type = "application/x-www-form-urlencoded"),
     responses((status = 201, body = Pushed), (status = 400, content((OAuthError = "application/json"), (ProblemBody = "application/problem+json"))), (status = 401, body = OAuthError),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -101,7 +103,11 @@ pub(super) async fn push(
     }
     let redirect_uri = form.required("redirect_uri", "redirect_uri is missing.")?;
     let addressed = Addressed::checked(client, redirect_uri, form.get("state"))?;
-    let asked = Asked::read(&addressed, &form, app.ground.settings.public_url(), visit.now())?;
+    let mut asked = Asked::read(&addressed, &form, app.ground.settings.public_url(), visit.now())?;
+    // RFC 9449 section 10.1: a proof says the same as the thumbprint of its key, and better.
+    if let Some(jkt) = dpop::shown(&app, &headers, PATH, app.ground.clock.now()).await? {
+        asked.bind_to(jkt)?;
+    }
     let answer = Pushed { request_uri: format!("{PREFIX}{}", asked.seal(&app.ground.roots)?), expires_in: LIFETIME.as_secs() };
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
     Ok((StatusCode::CREATED, headers, Json(answer)).into_response())

@@ -131,6 +131,18 @@ impl Asked {
         })
     }
 
+    /// Binds the code to the key `jkt`, which the client proved to have.
+    ///
+    /// # Errors
+    /// It named another one.
+    pub fn bind_to(&mut self, jkt: String) -> Result<(), OAuthError> {
+        if self.jkt.as_ref().is_some_and(|named| *named != jkt) {
+            return Err(OAuthError::new(OAuthCode::InvalidDpopProof, "dpop_jkt names another key than the one that signed the proof."));
+        }
+        self.jkt = Some(jkt);
+        Ok(())
+    }
+
     /// Whether the client asked for `prompt`.
     pub fn prompts(&self, prompt: &str) -> bool {
         self.prompt.iter().any(|asked| asked == prompt)

@@ -6,6 +6,8 @@ mod applications;
 mod asking;
 #[path = "tests/attacks.rs"]
 mod attacks;
+#[path = "tests/bound.rs"]
+mod bound;
 #[path = "tests/exchange.rs"]
 mod exchange;
 #[path = "tests/pushed.rs"]

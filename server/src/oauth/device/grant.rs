@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use uuid::Uuid;
 
 use super::codes::{self, Kind};
@@ -20,6 +21,7 @@ use crate::http::limits::Policy;
 use crate::http::visit::Visit;
 use crate::mail::{self, Letter};
 use crate::oauth::client::{Client, Grant};
+use crate::oauth::dpop;
 use crate::oauth::error::{OAuthCode, OAuthError, Refusal};
 use crate::oauth::form::Form;
 use crate::oauth::grantor::{Grantor, Unfit};
@@ -46,6 +48,7 @@ pub(in crate::oauth) async fn redeem(
     client: &Client,
     visit: &Visit,
     origin: &Origin,
+    headers: &HeaderMap,
     form: &Form,
 ) -> Result<TokenAnswer, Refusal> {
     let request = match known(app, client, form).await {
@@ -57,13 +60,14 @@ pub(in crate::oauth) async fn redeem(
     };
     take(app, visit, Policy::SignedIn, request.id.as_bytes()).await?;
     let now = visit.now();
+    let jkt = dpop::binding(app, client, headers, app.ground.clock.now()).await?;
     match request.state {
         State::Used => Err(UNKNOWN.into()),
         State::Denied => Err(REFUSED.into()),
         _ if now >= request.expires_at => Err(EXPIRED.into()),
         State::Approved => {
             let resources = resource::asked(client, form, app.ground.settings.public_url())?;
-            begin_session(app, client, &request, resources, origin, now).await
+            begin_session(app, client, &request, resources, jkt.as_deref(), origin, now).await
         }
         State::Pending => match store::poll(&app.ground.db, request.id, now, LEEWAY, PENALTY).await? {
             Some(true) => Err(TOO_FAST.into()),
@@ -86,6 +90,7 @@ async fn begin_session(
     client: &Client,
     request: &Request,
     resources: Vec<String>,
+    jkt: Option<&str>,
     origin: &Origin,
     now: Timestamp,
 ) -> Result<TokenAnswer, Refusal> {
@@ -98,7 +103,7 @@ async fn begin_session(
         amr: approver.session.authorization.amr.clone(),
         // A device outlives the browser in which it was let in.
         parent: None,
-        jkt: None,
+        jkt: dpop::of_refresh(client, jkt),
     };
     let new = app.sessions.prepare_for_client(approver.row.id, &approver.key, origin, authorization, now);
     if !start(app, client, request.id, &approver, &new, origin, now).await? {
@@ -106,7 +111,7 @@ async fn begin_session(
         return Err(UNKNOWN.into());
     }
     count("signed_in");
-    let wish = TokenWish { refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
+    let wish = TokenWish { jkt, refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
     Ok(of_session(app, new.session(), &approver.view, wish, None, now)?)
 }
 
