@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::rows::Pace;
+use crate::rows::audit::Length;
 use crate::rows::growth::Stock;
 use crate::seed::Size;
 use crate::server::Site;
@@ -30,6 +31,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// People and sessions of the store that everything but growth is measured on, and that growth starts from.
 const SMALL: Size = Size { users: 10_000, sessions: 30_000 };
+/// People who are imported.
+const IMPORTED: usize = 100_000;
 const SESSIONS_EACH: usize = 3;
 /// Sessions whose tokens are used.
 const SAMPLED: usize = 6000;
@@ -40,7 +43,7 @@ struct Args {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Grow to 1,000,000 people and 3,000,000 sessions instead of a tenth of it
+    /// Grow to 1,000,000 people, 3,000,000 sessions and 5,000,000 audit events instead of a tenth of it
     #[arg(long)]
     full: bool,
 
@@ -72,6 +75,8 @@ enum Group {
     Memory,
     Start,
     Growth,
+    Audit,
+    Import,
 }
 
 #[derive(Subcommand)]
@@ -159,6 +164,16 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         let (small, large) = stocks(args, folder.path(), runtime)?;
         tell("growth");
         table.0.extend(runtime.block_on(rows::growth::rows(&small, &large, pace))?);
+    }
+    if wanted(Group::Audit) {
+        tell("the audit trail");
+        let length = Length { small: 50_000, large: if args.full { 5_000_000 } else { 500_000 } };
+        table.0.extend(runtime.block_on(rows::audit::rows(folder.path(), length, pace))?);
+    }
+    if wanted(Group::Import) {
+        tell("an import");
+        let site = Site::sqlite(&folder.path().join("import")).with_cheap_passwords();
+        table.0.extend(rows::import::rows(&site, IMPORTED)?);
     }
     let _ = writeln!(std::io::stdout(), "{machine}; {} rounds of {} s\n\n{table}", pace.rounds, args.seconds);
     Ok(())

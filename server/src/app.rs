@@ -34,7 +34,7 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
@@ -162,6 +162,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(accounts::routes())
         .merge(accounts::import::routes())
+        .merge(admin::routes())
         .merge(privacy::routes())
         .merge(oauth::routes())
         .merge(audit::routes())

@@ -106,3 +106,47 @@ fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
         }
     }
 }
+
+/// The acts that are recorded, as `docs/audit.md` lists them.
+#[test]
+fn every_recorded_act_is_listed() {
+    let page = read(&repository().join("docs/audit.md"));
+    let listed: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(act, _)| act).collect();
+    let listed: Vec<&str> = listed.into_iter().filter(|act| act.contains('.')).collect();
+    for keystead::audit::Action(act) in keystead::audit::ACTIONS {
+        assert!(listed.contains(act), "docs/audit.md does not list `{act}`");
+    }
+    for act in listed {
+        assert!(keystead::audit::ACTIONS.iter().any(|known| known.0 == act), "docs/audit.md lists `{act}`, which does not exist");
+    }
+}
+
+/// An act that is declared and never recorded is a promise that nobody keeps.
+#[test]
+fn every_declared_act_is_recorded_somewhere() {
+    let root = repository().join("server/src");
+    let declared = read(&root.join("audit/mod.rs"));
+    let names = declared.lines().filter_map(|line| line.trim().strip_suffix("\";")?.split_once(" = \"")).map(|(name, _)| name);
+    let mut code = String::new();
+    beside_the_declaration(&root, &mut code);
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        assert!(code.contains(name), "{name} is declared and never recorded");
+    }
+    assert_eq!(count, keystead::audit::ACTIONS.len());
+}
+
+/// All code below `folder` but the tests and the list of acts itself.
+fn beside_the_declaration(folder: &Path, code: &mut String) {
+    for path in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            beside_the_declaration(&path, code);
+        } else if path.extension().is_some_and(|end| end == "rs")
+            && !path.ends_with("audit/mod.rs")
+            && !path.to_string_lossy().contains("tests")
+        {
+            code.push_str(&read(&path));
+        }
+    }
+}

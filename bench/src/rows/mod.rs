@@ -3,8 +3,10 @@
 //! What is compared is measured in turns, a few seconds each, so that a neighbour on the machine slows down both;
 //! a line shows the median of the rounds.
 
+pub mod audit;
 pub mod flags;
 pub mod growth;
+pub mod import;
 pub mod login;
 pub mod me;
 pub mod memory;

@@ -30,6 +30,11 @@ pub enum Kind {
     Begins,
     /// An export ends with this event.
     End,
+    /// An export begins behind this event, because that was asked for. It is never stored: whoever puts it into the table does not
+    /// make the trail begin there.
+    From,
+    /// An extract is complete up to this event; signed is the digest of what passed its filter.
+    Extract,
 }
 
 impl Kind {
@@ -39,6 +44,8 @@ impl Kind {
             Self::Checkpoint => "checkpoint",
             Self::Begins => "begins",
             Self::End => "end",
+            Self::From => "from",
+            Self::Extract => "extracted",
         }
     }
 
@@ -47,6 +54,8 @@ impl Kind {
             Self::Checkpoint => 1,
             Self::Begins => 2,
             Self::End => 3,
+            Self::From => 4,
+            Self::Extract => 5,
         }
     }
 }

@@ -24,6 +24,8 @@ crate::statements! {
         WHERE e.seq > (SELECT coalesce(max(seq), 0) FROM audit_checkpoints)";
     /// Statements about a stretch of the chain.
     BETWEEN = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3";
+    /// The newest statement about a place or one before.
+    UP_TO = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints WHERE seq <= $1 ORDER BY seq DESC LIMIT 1";
     /// The newest statement.
     NEWEST = "SELECT kind, seq, hash, at, kid, signature FROM audit_checkpoints ORDER BY seq DESC LIMIT 1";
     /// Whether any checkpoint is as old as that.
@@ -116,6 +118,11 @@ pub(super) async fn is_due(db: &Db) -> Result<bool, DbError> {
 /// Up to `rows` statements about places behind `after`, up to `last`.
 pub(super) async fn between(db: &Db, after: i64, last: i64, rows: i64) -> Result<Vec<Statement>, DbError> {
     db.query(BETWEEN, args![after, last, rows]).await?.iter().map(statement).collect()
+}
+
+/// The newest statement about `seq` or a place before.
+pub(super) async fn up_to(db: &Db, seq: i64) -> Result<Option<Statement>, DbError> {
+    db.query_opt(UP_TO, args![seq]).await?.as_ref().map(statement).transpose()
 }
 
 /// Whether any checkpoint was signed before `at`.

@@ -1,6 +1,6 @@
 //! Inspection of a trail, wherever it comes from: events and signed statements in their order, one by one.
 
-use super::chain::{Break, Link, Walk};
+use super::chain::{Break, Hash, Link, Walk};
 use super::checkpoint::{Kind, SPACING, Statement};
 use crate::secret::PublicKey;
 
@@ -36,6 +36,11 @@ impl Inspector {
     /// The last place that was right.
     pub fn seq(&self) -> i64 {
         self.walk.seq
+    }
+
+    /// The hash of the last event that was right.
+    pub fn hash(&self) -> Hash {
+        *self.walk.hash()
     }
 
     /// The next event.

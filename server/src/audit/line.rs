@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::chain::{Hash, Link, Recorded};
 use super::checkpoint::{Kind, Statement};
+use super::extract::Digest;
+use super::search::Filter;
 use crate::db::hex;
 use crate::secret::PublicKey;
 use crate::time::Timestamp;
@@ -23,8 +25,43 @@ pub enum Line {
     Checkpoint(StatementLine),
     /// The older part was deleted; the second line, if any.
     Begins(StatementLine),
+    /// An export begins behind that event because somebody asked for it; the second line, if any.
+    From(StatementLine),
     /// The last line.
     End(StatementLine),
+    /// The first line of an extract: what it is narrowed by, and who signs.
+    Extract(ExtractHead),
+    /// The last line of an extract.
+    Extracted(StatementLine),
+}
+
+/// What an extract is.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtractHead {
+    version: u32,
+    /// As in [`Head`].
+    keys: Vec<Jwk>,
+    filter: FilterLine,
+}
+
+/// What an extract is narrowed by. Its JSON text begins the digest, so the order of the members is a promise.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    after: i64,
 }
 
 /// What the file is.
@@ -73,6 +110,9 @@ pub struct EventLine {
     details: String,
     previous_hash: Option<String>,
     hash: Option<String>,
+    /// In an extract, the digest up to this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extract: Option<String>,
 }
 
 /// A signed statement.
@@ -107,6 +147,39 @@ impl Head {
     }
 }
 
+impl ExtractHead {
+    /// The first line of an extract by `filter` of what came behind `after`.
+    pub fn of(keys: &[PublicKey], filter: &Filter, after: i64) -> Self {
+        let Head { version, keys } = Head::of(keys);
+        let within = |at: Timestamp| (i64::MIN + 1..i64::MAX).contains(&at.as_micros()).then(|| at.to_rfc3339());
+        let filter = FilterLine {
+            actor: filter.actor,
+            action: filter.action.clone(),
+            target: filter.target,
+            outcome: filter.outcome.map(str::to_owned),
+            from: within(filter.from),
+            to: within(filter.to),
+            after,
+        };
+        Self { version, keys, filter }
+    }
+
+    /// As [`Head::keys`].
+    pub fn keys(self) -> Option<Vec<PublicKey>> {
+        Head { version: self.version, keys: self.keys }.keys()
+    }
+
+    /// What the digest begins with.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(&self.filter).unwrap_or_default())
+    }
+
+    /// The place behind which the extract begins.
+    pub fn after(&self) -> i64 {
+        self.filter.after
+    }
+}
+
 impl From<Link> for EventLine {
     fn from(link: Link) -> Self {
         let event = link.event;
@@ -124,11 +197,28 @@ impl From<Link> for EventLine {
             details: event.details,
             previous_hash: link.previous.map(|hash| hex(&hash)),
             hash: link.hash.map(|hash| hex(&hash)),
+            extract: None,
         }
     }
 }
 
 impl EventLine {
+    /// The same line in an extract.
+    pub fn in_extract(mut self, digest: &Digest) -> Self {
+        self.extract = Some(hex(digest.hash()));
+        self
+    }
+
+    /// The digest it says the extract has up to it.
+    pub fn extract(&self) -> Option<Hash> {
+        self.extract.as_deref().and_then(unhex)
+    }
+
+    /// Whether it says it belongs to an extract.
+    pub fn is_extract(&self) -> bool {
+        self.extract.is_some()
+    }
+
     /// The event; nothing when a member is not what it is called.
     pub fn link(self) -> Option<Link> {
         let origin = match self.origin {
@@ -167,6 +257,8 @@ impl From<&Statement> for Line {
             Kind::Checkpoint => Self::Checkpoint(line),
             Kind::Begins => Self::Begins(line),
             Kind::End => Self::End(line),
+            Kind::From => Self::From(line),
+            Kind::Extract => Self::Extracted(line),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::chain::Break;
 use super::checkpoint::{Kind, Statement};
+use super::extract::ExtractWalk;
 use super::inspect::{Fault, Inspector};
 use super::line::Line;
 use super::verify::{Broken, Verification};
@@ -45,12 +46,26 @@ pub enum NotVerifiable {
 /// It is none, or of another key.
 pub fn verify_file(mut file: impl BufRead, trusted: Option<&str>) -> Result<FileVerification, NotVerifiable> {
     let mut lines = Lines { file: &mut file, text: Vec::new() };
-    let Some(Some(Line::Trail(head))) = lines.next()? else { return Err(NotVerifiable::NotAnExport) };
-    let keys = head.keys().ok_or(NotVerifiable::NotAnExport)?;
+    let (keys, extract) = match lines.next()? {
+        Some(Some(Line::Trail(head))) => (head.keys(), None),
+        Some(Some(Line::Extract(head))) => {
+            let begin = (head.digest(), head.after());
+            (head.keys(), Some(begin))
+        }
+        _ => return Err(NotVerifiable::NotAnExport),
+    };
+    let keys = keys.ok_or(NotVerifiable::NotAnExport)?;
     let names = |keys: &[PublicKey]| keys.iter().map(PublicKey::kid).collect::<Vec<_>>();
     let counting: Vec<PublicKey> = keys.iter().copied().filter(|key| trusted.is_none_or(|trusted| key.kid() == trusted)).collect();
     if counting.is_empty() {
         return Err(NotVerifiable::OtherKey(names(&keys).join(", ")));
+    }
+    if let Some((digest, after)) = extract {
+        let mut walk = ExtractWalk::new(counting.clone(), digest, after);
+        let fault = along_extract(&mut walk, &mut lines)?;
+        let (checked, sealed_up_to) = (walk.checked, walk.seq);
+        let verification = Verification { valid: fault.is_none(), checked, sealed_up_to, first_broken: fault.map(Broken::of) };
+        return Ok(FileVerification { verification, keys: names(&counting) });
     }
     let mut walk = FileWalk { begin: 0, seq: 0, inspector: None };
     let fault = walk.along(&mut lines, &counting)?;
@@ -79,6 +94,25 @@ impl<R: BufRead> Lines<'_, R> {
     }
 }
 
+/// Every line of an extract up to its end, or the first that is wrong.
+fn along_extract(walk: &mut ExtractWalk, lines: &mut Lines<'_, impl BufRead>) -> io::Result<Option<Fault>> {
+    while let Some(line) = lines.next()? {
+        let altered = (walk.seq + 1, Break::Altered);
+        let step = match line {
+            Some(Line::Event(event)) => {
+                let told = event.extract();
+                event.link().ok_or(altered).and_then(|link| walk.event(&link, told))
+            }
+            Some(Line::Extracted(line)) => line.statement(Kind::Extract).ok_or(altered).and_then(|statement| walk.end(&statement)),
+            _ => Err(altered),
+        };
+        if let Err(fault) = step {
+            return Ok(Some(fault));
+        }
+    }
+    Ok((!walk.has_ended()).then_some((walk.seq + 1, Break::Unfinished)))
+}
+
 struct FileWalk {
     begin: i64,
     seq: i64,
@@ -101,6 +135,9 @@ impl FileWalk {
         let altered = (self.seq + 1, Break::Altered);
         let statement = match line {
             Some(Line::Event(event)) => {
+                if event.is_extract() {
+                    return Err(altered);
+                }
                 let link = event.link().ok_or(altered)?;
                 let inspector = self.inspector(keys, None)?;
                 if inspector.has_ended() {
@@ -113,10 +150,11 @@ impl FileWalk {
             Some(Line::Checkpoint(line)) => line.statement(Kind::Checkpoint),
             Some(Line::End(line)) => line.statement(Kind::End),
             Some(Line::Begins(line)) => line.statement(Kind::Begins),
-            Some(Line::Trail(_)) | None => None,
+            Some(Line::From(line)) => line.statement(Kind::From),
+            Some(Line::Trail(_) | Line::Extract(_) | Line::Extracted(_)) | None => None,
         };
         let statement = statement.ok_or(altered)?;
-        if statement.kind == Kind::Begins && self.inspector.is_none() {
+        if matches!(statement.kind, Kind::Begins | Kind::From) && self.inspector.is_none() {
             self.inspector(keys, Some(&statement))?;
             (self.begin, self.seq) = (statement.seq, statement.seq);
             return Ok(());

@@ -14,14 +14,14 @@ use uuid::Uuid;
 
 use super::chain::Link;
 use super::event::{Event, Target, open_origin};
-use super::export::{Export, Format};
-use super::search::Filter;
+use super::export::{Export, Format, Selection};
+use super::search::{Filter, Typed};
 use super::verify::Verification;
 use super::{AUDIT_EXPORTED, store, verify};
 use crate::access::scope;
 use crate::app::App;
 use crate::db::hex;
-use crate::error::{Problem, ProblemBody};
+use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::{Json, Query};
 use crate::http::guard::{Scoped, take};
@@ -115,8 +115,9 @@ async fn search(
     _caller: Scoped<scope::AuditRead>,
     Query(query): Query<SearchQuery>,
 ) -> Result<Json<List<EventView>>, Problem> {
-    let filter = Filter::check(&query)?;
-    let page = PageQuery { limit: query.limit, cursor: query.cursor }.check(&app.ground.roots, LIST)?;
+    let SearchQuery { actor, action, target, outcome, from, to, limit, cursor } = query;
+    let filter = Filter::check(&Typed { actor, action, target, outcome, from, to })?;
+    let page = PageQuery { limit, cursor }.check(&app.ground.roots, LIST)?;
     let before = page.after.map_or(filter.highest_id(), |after| after.min(filter.highest_id()));
     let found = store::search(&app.ground.db, &filter, before, page.rows()).await?;
     let people: Vec<Uuid> = found.iter().filter_map(|link| link.event.sealed_for).collect();
@@ -172,12 +173,32 @@ struct ExportQuery {
     #[serde(default)]
     #[param(inline, required = false)]
     format: Format,
+    /// Only events behind this place in the chain: the `seq` of the last one you have.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+    /// Who acted.
+    actor: Option<Uuid>,
+    /// The act, such as `session.started`.
+    #[param(min_length = 1, max_length = 64)]
+    action: Option<String>,
+    /// What was acted on.
+    target: Option<Uuid>,
+    /// `success` or `denied`.
+    #[param(pattern = "^(success|denied)$")]
+    outcome: Option<String>,
+    /// From this instant on (RFC 3339).
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Before this instant (RFC 3339).
+    #[param(format = DateTime)]
+    to: Option<String>,
 }
 
-/// Export the whole audit trail
+/// Export the audit trail, whole or in part
 ///
 /// Streamed, oldest first. NDJSON holds everything that hashes and signatures cover, with the public key, for `keystead audit
-/// verify --file`; addresses and user agents stay sealed in it. CSV holds them as far as they can be opened.
+/// verify --file`; addresses and user agents stay sealed in it. CSV holds them as far as they can be opened. `after` goes on behind an
+/// export you have. Narrowed like a search, it is an extract: which events it holds, and that none is missing, is signed at its end.
 #[utoipa::path(get, path = "/api/v1/admin/audit/export", tag = "administration", operation_id = "exportAudit",
     security(("bearer" = ["audit:read"])), params(ExportQuery),
     responses((status = 200, description = "The trail", content((String = "application/x-ndjson"), (String = "text/csv"))),
@@ -190,14 +211,20 @@ async fn export(
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Problem> {
     take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
-    let (ground, format) = (&app.ground, query.format);
+    let ExportQuery { format, after, actor, action, target, outcome, from, to } = query;
+    let filter = Filter::check(&Typed { actor, action, target, outcome, from, to })?;
+    if after.is_some_and(|after| after < 0) {
+        return Err(Problem::new(Code::InvalidRequest).field("after", "unknown", "Write the place of an event, or 0."));
+    }
+    let ground = &app.ground;
     let key = match caller.subject.person() {
         Some(person) => Some(ground.keyring.get(person).await?),
         None => None,
     };
     let event = Event::new(ground, AUDIT_EXPORTED, visit.now()).actor(caller.subject.into()).target(Target::none("audit"));
-    let event = event.detail("format", format.as_str()).origin(ground, key.as_ref(), &origin);
-    let export = Export::open(ground, format, event).await?;
+    let event =
+        event.detail("format", format.as_str()).detail("whole", after.is_none() && !filter.narrows()).origin(ground, key.as_ref(), &origin);
+    let export = Export::open(ground, format, Selection { filter: Some(filter), after }, event).await?;
     // An answer that breaks off shows as such: the connection does, and the last line is missing.
     let pages = try_unfold(export, async |mut export| match export.next().await {
         Ok(bytes) => Ok(bytes.map(|bytes| (Bytes::from(bytes), export))),

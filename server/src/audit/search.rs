@@ -4,8 +4,26 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::chain::Recorded;
 use crate::error::{Code, Problem};
 use crate::time::Timestamp;
+
+/// What narrows a search or an export, as it was typed.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// Who acted.
+    pub actor: Option<Uuid>,
+    /// The act.
+    pub action: Option<String>,
+    /// What was acted on.
+    pub target: Option<Uuid>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// From this instant on.
+    pub from: Option<String>,
+    /// Before this instant.
+    pub to: Option<String>,
+}
 
 /// What narrows a search; nothing narrows to nothing.
 #[derive(Clone, Debug)]
@@ -29,7 +47,10 @@ const ACTION_MAX: usize = 64;
 
 impl Filter {
     /// Checks what was typed; everything that is wrong at once.
-    pub(super) fn check(typed: &super::routes::SearchQuery) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    /// `invalid_request` with each member that cannot be read.
+    pub fn check(typed: &Typed) -> Result<Self, Problem> {
         let mut problem = Problem::new(Code::InvalidRequest);
         let time = |text: &Option<String>| text.as_deref().map(|text| Timestamp::parse_rfc3339(text).ok_or(()));
         let (from, to) = (time(&typed.from).transpose(), time(&typed.to).transpose());
@@ -56,6 +77,21 @@ impl Filter {
             }),
             _ => Err(problem),
         }
+    }
+
+    /// Whether it narrows at all.
+    pub fn narrows(&self) -> bool {
+        let times = self.from.as_micros() > i64::MIN || self.to.as_micros() < i64::MAX;
+        times || self.actor.is_some() || self.action.is_some() || self.target.is_some() || self.outcome.is_some()
+    }
+
+    /// Whether `event` is asked for.
+    pub(super) fn passes(&self, event: &Recorded) -> bool {
+        self.actor.is_none_or(|actor| event.actor == Some(actor))
+            && self.target.is_none_or(|target| event.target == Some(target))
+            && self.action.as_ref().is_none_or(|action| *action == event.action)
+            && self.outcome.is_none_or(|outcome| outcome == event.outcome)
+            && (self.from..self.to).contains(&event.at)
     }
 
     /// No event that is asked for has a lower id.

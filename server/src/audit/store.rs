@@ -38,6 +38,12 @@ crate::statements! {
         FROM audit_events
         WHERE id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
         ORDER BY id DESC LIMIT $6";
+    /// Those that were refused, by an index of their own.
+    SEARCH_DENIED = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+            seq, previous_hash, hash
+        FROM audit_events
+        WHERE outcome = 'denied' AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND $5 = 'denied'
+        ORDER BY id DESC LIMIT $6";
     /// Those of one actor.
     SEARCH_ACTOR = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
@@ -171,6 +177,7 @@ pub(super) async fn search(db: &Db, filter: &Filter, before: Uuid, rows: i64) ->
             args.extend(args![action]);
             SEARCH_ACTION
         }
+        (None, None) if outcome == "denied" => SEARCH_DENIED,
         (None, None) => SEARCH,
     };
     db.query(statement, args).await?.iter().map(link_of).collect()

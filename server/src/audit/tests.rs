@@ -6,6 +6,10 @@ mod chain;
 mod checkpoints;
 #[path = "tests/export.rs"]
 mod export;
+#[path = "tests/extract.rs"]
+mod extract;
+#[path = "tests/indexes.rs"]
+mod indexes;
 #[path = "tests/retention.rs"]
 mod retention;
 #[path = "tests/search.rs"]

@@ -5,11 +5,12 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use uuid::Uuid;
 
 use super::installation::within;
 use super::{Failure, Output, block_on, settings};
 use crate::app::App;
-use crate::audit::{self, Actor, Event, Export, Format, Target, Verification, verify_file};
+use crate::audit::{self, Actor, Event, Export, Filter, Format, Selection, Target, Typed, Verification, verify_file};
 use crate::error::Problem;
 
 /// The audit trail
@@ -17,7 +18,7 @@ use crate::error::Problem;
 pub enum Audit {
     /// Check that nobody edited the audit trail; exits with 1 and names the first event when somebody did
     Verify(Verify),
-    /// Write the whole audit trail to standard output or a file
+    /// Write the audit trail, whole or in part, to standard output or a file
     Export(ExportTo),
 }
 
@@ -44,6 +45,27 @@ pub struct ExportTo {
     /// Where to; standard output when nothing is said
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Only events behind this place: the number of the last one you have
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(i64).range(0..))]
+    pub after: Option<i64>,
+    /// Only what this person or client did, by id
+    #[arg(long, value_name = "ID")]
+    pub actor: Option<Uuid>,
+    /// Only this act, such as session.started
+    #[arg(long)]
+    pub action: Option<String>,
+    /// Only what was done to this
+    #[arg(long, value_name = "ID")]
+    pub target: Option<Uuid>,
+    /// Only what ended so
+    #[arg(long, value_parser = ["success", "denied"])]
+    pub outcome: Option<String>,
+    /// Only from this instant on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only before this instant (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
 }
 
 impl Audit {
@@ -109,13 +131,19 @@ fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
 
 impl ExportTo {
     async fn act(&self, app: &App) -> Result<(), Failure> {
+        let Self { actor, action, target, outcome, from, to, .. } = self.clone();
+        let filter = Filter::check(&Typed { actor, action, target, outcome, from, to }).map_err(|problem| {
+            let wrong: Vec<String> = problem.errors.iter().map(|fault| format!("--{}: {}", fault.field, fault.message)).collect();
+            Failure::usage("The export cannot be narrowed so.", wrong.join(" "))
+        })?;
+        let selection = Selection { filter: Some(filter), after: self.after };
         let mut target: Box<dyn Write> = match &self.output {
             Some(file) => Box::new(File::create(file).map_err(|error| unwritable(&error))?),
             None => Box::new(io::stdout()),
         };
         let ground = &app.ground;
         let event = Event::new(ground, audit::AUDIT_EXPORTED, ground.clock.now()).actor(Actor::Operator).target(Target::none("audit"));
-        let mut export = Export::open(ground, self.format, event.detail("format", self.format.as_str())).await?;
+        let mut export = Export::open(ground, self.format, selection, event.detail("format", self.format.as_str())).await?;
         while let Some(bytes) = export.next().await? {
             // Writing blocks, and may: nothing else runs in this process.
             match target.write_all(&bytes) {

@@ -43,6 +43,7 @@ const MAIN: &[Migration] = migrations!("main":
     14 "0014_authorization",
     15 "0015_user_imports",
     16 "0016_dpop",
+    17 "0017_audit_denied",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

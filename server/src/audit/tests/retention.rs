@@ -38,7 +38,8 @@ async fn old_events_go_and_the_rest_verifies(store: Store) {
 
     // An export begins there, too.
     let event = audit::Event::new(&instance.running.app.ground, audit::AUDIT_EXPORTED, instance.clock.now());
-    let mut export = audit::Export::open(&instance.running.app.ground, audit::Format::Ndjson, event).await.unwrap();
+    let mut export =
+        audit::Export::open(&instance.running.app.ground, audit::Format::Ndjson, audit::Selection::default(), event).await.unwrap();
     let mut file = Vec::new();
     while let Some(bytes) = export.next().await.unwrap() {
         file.extend(bytes);
