@@ -6,6 +6,7 @@
 //!
 //! Owns no table.
 
+mod keys;
 mod users;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -14,5 +15,5 @@ use crate::app::App;
 
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(users::routes())
+    OpenApiRouter::new().merge(keys::routes()).merge(users::routes())
 }

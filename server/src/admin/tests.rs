@@ -2,6 +2,8 @@
 
 #[path = "tests/accounts.rs"]
 mod accounts;
+#[path = "tests/keys.rs"]
+mod keys;
 #[path = "tests/limits.rs"]
 mod limits;
 #[path = "tests/search.rs"]
@@ -15,16 +17,15 @@ const USERS: &str = "/api/v1/admin/users";
 const ADA: &str = "ada@example.com";
 
 /// Somebody with the role `admin`.
-async fn root(instance: &Instance) -> SignedIn {
+async fn admin(instance: &Instance) -> SignedIn {
     crate::oauth::admin(instance).await
 }
 
-/// Somebody whose role grants exactly `scopes`.
-async fn with_scopes(instance: &Instance, root: &SignedIn, email: &str, scopes: &[&str]) -> SignedIn {
-    let name = email.split('@').next().unwrap();
-    root.api.put(&format!("/api/v1/admin/roles/{name}"), json!({"description": "Some", "scopes": scopes})).await.expect(200);
+/// Somebody who has a role with just these scopes.
+async fn with_scopes(instance: &Instance, admin: &SignedIn, email: &str, role: &str, scopes: &[&str]) -> SignedIn {
+    admin.api.put(&format!("/api/v1/admin/roles/{role}"), json!({ "scopes": scopes })).await.expect(200);
     let person = instance.signed_up(email).await;
-    instance.set_roles(&person, name).await;
+    instance.set_roles(&person, role).await;
     person
 }
 

@@ -169,6 +169,7 @@ impl App {
         accounts::import::sweep(self.ground.clone(), now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
+        oauth::rotate_when_due(&self.ground, now).await?;
         audit::checkpoint(&self.ground).await?;
         let days = self.ground.settings.privacy.retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{ADA, of, root};
+use super::{ADA, admin, of};
 use crate::support::{Answer, Instance, PASSWORD, Store, both_stores, eventually};
 
 async fn login(instance: &Instance) -> Answer {
@@ -14,7 +14,7 @@ async fn login(instance: &Instance) -> Answer {
 
 async fn a_profile_is_changed_in_the_version_that_was_seen(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     let seen = root.api.get(&of(&ada, "")).await.expect(200);
     assert_eq!((seen.str("/user/email"), &seen.body["lockedUntil"]), (ADA, &Value::Null));
     let tag = seen.header("etag").unwrap().to_owned();
@@ -35,7 +35,7 @@ async fn a_profile_is_changed_in_the_version_that_was_seen(store: Store) {
 
 async fn accounts_are_opened_and_closed(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     let status = async |act: &str| root.api.send(Method::POST, &of(&ada, act), None).await.expect(200).str("/user/status").to_owned();
     assert_eq!(status("/suspend").await, "suspended");
     ada.api.get("/api/v1/auth/me").await.expect_problem(401, "session_revoked");
@@ -51,7 +51,7 @@ async fn accounts_are_opened_and_closed(store: Store) {
 
 async fn a_lock_is_lifted(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     for _ in 0..5 {
         instance.post("/api/v1/auth/login", json!({"email": ADA, "password": "Wrong-Password-1"})).await;
     }
@@ -65,7 +65,7 @@ async fn a_lock_is_lifted(store: Store) {
 async fn sessions_are_seen_and_ended(store: Store) {
     let instance = Instance::start(store).await;
     let second = instance.second().await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     instance.signed_in(ADA).await;
     let listed = root.api.get(&of(&ada, "/sessions")).await.expect(200);
     let items = listed.body["items"].as_array().unwrap();
@@ -81,7 +81,7 @@ async fn sessions_are_seen_and_ended(store: Store) {
 async fn panic_takes_everything_at_once(store: Store) {
     let instance = Instance::start(store).await;
     let second = instance.second().await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     instance.post("/api/v1/auth/password/forgot", json!({"email": ADA})).await.expect(202);
     let link = instance.mail_to(ADA).await.token();
     let made = ada.api.post("/api/v1/account/tokens", json!({"name": "script", "scopes": ["account:read"]})).await.expect(201);
@@ -107,7 +107,7 @@ async fn panic_takes_everything_at_once(store: Store) {
 
 async fn people_are_erased_now_or_later(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     root.api.post(&of(&ada, "/erase"), json!({"delaySeconds": 5})).await.expect_problem(400, "invalid_request");
     let later = root.api.post(&of(&ada, "/erase"), json!({"reason": "Asked to", "delaySeconds": 3600})).await.expect(202);
     let shown = root.api.get(&of(&ada, "")).await.expect(200);

@@ -3,13 +3,13 @@
 use http::Method;
 use serde_json::json;
 
-use super::{ADA, USERS, of, root, with_scopes};
+use super::{ADA, USERS, admin, of, with_scopes};
 use crate::support::{Instance, Store, both_stores};
 
 async fn nobody_makes_themselves_more(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
-    let support = with_scopes(&instance, &root, "support@example.com", &["users:read", "users:write"]).await;
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
+    let support = with_scopes(&instance, &root, "support@example.com", "support", &["users:read", "users:write"]).await;
     for body in [json!({"roles": ["admin"]}), json!({"status": "active"}), json!({"emailVerified": true}), json!({"version": 9})] {
         ada.api.patch("/api/v1/account", body.clone()).await.expect_problem(400, "invalid_request");
         support.api.patch(&of(&support, ""), body).await.expect_problem(400, "invalid_request");
@@ -27,8 +27,8 @@ async fn nobody_makes_themselves_more(store: Store) {
 /// Whoever may change accounts does not thereby rule over those who may do more.
 async fn nobody_acts_on_those_who_may_do_more(store: Store) {
     let instance = Instance::start(store).await;
-    let root = root(&instance).await;
-    let support = with_scopes(&instance, &root, "support@example.com", &["users:read", "users:write"]).await;
+    let root = admin(&instance).await;
+    let support = with_scopes(&instance, &root, "support@example.com", "support", &["users:read", "users:write"]).await;
     let because = json!({"reason": "I can"});
     for act in ["/suspend", "/unlock", "/activate", "/restore", "/revoke-sessions", "/panic", "/erase"] {
         support.api.post(&of(&root, act), because.clone()).await.expect_problem(403, "forbidden");
@@ -41,7 +41,7 @@ async fn nobody_acts_on_those_who_may_do_more(store: Store) {
 
 async fn an_auditor_looks_and_touches_nothing(store: Store) {
     let instance = Instance::start(store).await;
-    let (_root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (_root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     let auditor = instance.signed_up("auditor@example.com").await;
     instance.set_roles(&auditor, "auditor").await;
     for path in [USERS.to_owned(), of(&ada, ""), of(&ada, "/sessions")] {
@@ -55,7 +55,7 @@ async fn an_auditor_looks_and_touches_nothing(store: Store) {
 
 async fn the_last_administrator_stays(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     let refused = async || {
         root.api.put(&of(&root, "/roles"), json!({"roles": ["user"]})).await.expect_problem(409, "conflict");
         root.api.delete(&of(&root, "")).await.expect_problem(409, "conflict");
@@ -76,7 +76,7 @@ async fn the_last_administrator_stays(store: Store) {
 /// Two administrators who take the role from each other at the same moment: one of them stays.
 async fn two_cannot_take_it_from_each_other(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     for _ in 0..5 {
         instance.set_roles(&root, "admin").await;
         instance.set_roles(&ada, "admin").await;

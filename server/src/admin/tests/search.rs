@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ADA, USERS, of, root};
+use super::{ADA, USERS, admin, of};
 use crate::support::{Answer, Instance, Store, both_stores};
 
 fn emails(answer: &Answer) -> Vec<&str> {
@@ -11,7 +11,7 @@ fn emails(answer: &Answer) -> Vec<&str> {
 
 async fn people_are_found_by_address_name_and_state(store: Store) {
     let instance = Instance::start(store).await;
-    let (root, ada) = (root(&instance).await, instance.signed_up(ADA).await);
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
     let grace = instance.signed_up("grace@example.com").await;
     root.api.patch(&of(&grace, ""), json!({"name": "Grace Höpper"})).await.expect(200);
     let search = async |query: &str| root.api.get(&format!("{USERS}?{query}")).await.expect(200);
@@ -29,7 +29,7 @@ async fn people_are_found_by_address_name_and_state(store: Store) {
 
 async fn pages_go_on_where_they_stopped(store: Store) {
     let instance = Instance::start(store).await;
-    let root = root(&instance).await;
+    let root = admin(&instance).await;
     for number in 0..4 {
         instance.registered(&format!("person-{number}@example.com")).await;
     }
@@ -51,7 +51,7 @@ async fn pages_go_on_where_they_stopped(store: Store) {
 /// Nothing that is typed reaches the database as anything but a value.
 async fn filters_and_cursors_are_values(store: Store) {
     let instance = Instance::start(store).await;
-    let root = root(&instance).await;
+    let root = admin(&instance).await;
     let other = root.api.get("/api/v1/admin/audit?limit=1").await.expect(200);
     let foreign = format!("cursor={}", other.str("/nextCursor"));
     for wrong in [
