@@ -34,7 +34,7 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod health_checks;
@@ -162,6 +162,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(accounts::routes())
         .merge(accounts::import::routes())
+        .merge(admin::routes())
         .merge(privacy::routes())
         .merge(oauth::routes())
         .merge(audit::routes())
@@ -184,6 +185,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
     vec![
         ("accounts", accounts::STATEMENTS),
         ("account imports", accounts::import::STATEMENTS),
+        ("administrators", accounts::ADMINISTRATOR_STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
         ("codes", codes::STATEMENTS),
@@ -213,7 +215,7 @@ const TOPICS: &[&str] = &[
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone())]
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
 }
 
 /// The public routes, without the gates.

@@ -18,6 +18,8 @@ mod support;
 mod access;
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
+#[path = "../src/admin/tests.rs"]
+mod admin;
 #[path = "../src/app/tests.rs"]
 mod app;
 #[path = "../src/audit/tests.rs"]

@@ -144,7 +144,7 @@ impl App {
 
     async fn sweep(&self, now: Timestamp) -> Result<(), Problem> {
         for person in accounts::store::due_for_erasure(&self.ground.db, now, BATCH.into()).await? {
-            let by = By { actor: Actor::System, reason: Some("grace period ended".to_owned()) };
+            let by = By { reason: Some("grace period ended".to_owned()), ..By::of(Actor::System) };
             match self.lifecycle.erase(person, by, now).await {
                 // Another instance was faster.
                 Ok(()) | Err(LifecycleError::NotFound | LifecycleError::Conflict(_)) => {}
@@ -169,6 +169,7 @@ impl App {
         accounts::import::sweep(self.ground.clone(), now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
+        oauth::rotate_when_due(&self.ground, now).await?;
         audit::checkpoint(&self.ground).await?;
         let days = self.ground.settings.privacy.retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)

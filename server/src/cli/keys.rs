@@ -7,8 +7,6 @@ use super::installation::within;
 use super::output::{moment, moment_or_never};
 use super::{Failure, Output, block_on, settings};
 use crate::app::App;
-use crate::audit::Actor;
-use crate::error::Problem;
 use crate::oauth;
 use crate::secret::{KeyState, PublishedKey};
 
@@ -80,8 +78,8 @@ impl List {
 
 fn row(key: &PublishedKey) -> Vec<String> {
     let state = match key.state {
-        KeyState::Coming => "coming",
-        KeyState::Signing => "signing",
+        KeyState::Next => "next",
+        KeyState::Current => "current",
         KeyState::Retired => "retired",
     };
     vec![key.kid.clone(), state.to_owned(), moment(key.signs_from), moment_or_never(key.published_until)]
@@ -89,13 +87,11 @@ fn row(key: &PublishedKey) -> Vec<String> {
 
 impl Rotate {
     async fn act(&self, app: &App, output: Output) -> Result<(), Failure> {
-        let kid = oauth::rotate(&app.ground, Actor::Operator, app.ground.clock.now()).await.map_err(Problem::from)?;
-        let key = app.ground.signer.published().into_iter().find(|key| key.kid == kid);
-        let Some(key) = key else { return Err(Problem::internal("the new key is not among the published ones").into()) };
+        let key = oauth::rotate(&app.ground, oauth::By::operator(), app.ground.clock.now()).await?;
         if self.json {
             output.json(&Rotated { key });
         } else {
-            output.line(format!("Published {kid}. It signs from {}; every instance follows by itself.", moment(key.signs_from)));
+            output.line(format!("Published {}. It signs from {}; every instance follows by itself.", key.kid, moment(key.signs_from)));
         }
         Ok(())
     }

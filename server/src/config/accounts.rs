@@ -111,6 +111,19 @@ impl Tokens {
     }
 }
 
+/// `KEYSTEAD_KEYS__…`.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// Age at which the signing key is replaced; `None`: only when somebody asks.
+    pub rotate_every: Option<Duration>,
+}
+
+impl Keys {
+    pub(super) fn from(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { rotate_every: values.get("keys.rotate_every", parse::span_or_never)? })
+    }
+}
+
 /// `KEYSTEAD_SESSIONS__…`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sessions {

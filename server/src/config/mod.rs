@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-pub use accounts::{Accounts, Lockout, Passwords, Sessions, Tokens};
+pub use accounts::{Accounts, Keys, Lockout, Passwords, Sessions, Tokens};
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
 pub use limits::{Limits, Quota, Quotas};
@@ -111,6 +111,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// Lifetimes of sessions.
     pub sessions: Sessions,
+    /// The keys that sign tokens.
+    pub keys: Keys,
     /// The OAuth provider.
     pub oauth: OAuth,
     /// Rate limits.
@@ -164,6 +166,7 @@ impl Settings {
             lockout: Lockout::from(values)?,
             tokens: Tokens::from(values)?,
             sessions: Sessions::from(values)?,
+            keys: Keys::from(values)?,
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,

@@ -20,6 +20,8 @@ pub enum Accepts {
     Number(u64, u64),
     /// A duration within bounds, in seconds.
     Span(u64, u64),
+    /// The same, or `0` for never.
+    SpanOrNever(u64, u64),
     /// A number of bytes within bounds.
     Size(u64, u64),
     /// So many per window.
@@ -77,6 +79,7 @@ impl Accepts {
             Self::Flag => parse::flag(text).map(drop),
             Self::Number(min, max) => parse::number_within(text, min, max),
             Self::Span(min, max) => parse::span_within(text, min, max),
+            Self::SpanOrNever(min, max) => parse::span_or_never_within(text, min, max),
             Self::Size(min, max) => parse::size_within(text, min, max),
             Self::Rate => parse::rate(text).map(drop),
             Self::Quota => limits::quota(text).map(drop),
@@ -119,6 +122,7 @@ impl Accepts {
             Self::Number(min, u64::MAX) => format!("whole number, at least {min}"),
             Self::Number(min, max) => format!("whole number, {min} to {max}"),
             Self::Span(min, max) => format!("duration, {} to {}", parse::span_text(min), parse::span_text(max)),
+            Self::SpanOrNever(min, max) => format!("duration, {} to {}, or `0` for never", parse::span_text(min), parse::span_text(max)),
             Self::Size(min, max) => format!("size, {} to {}", parse::size_text(min), parse::size_text(max)),
             Self::Rate => "rate, such as `100/15m`".into(),
             Self::Quota => "amount per period, such as `50000/1d`, or `off`".into(),
@@ -296,6 +300,8 @@ settings! {
 
     "sessions.idle_ttl", Span(60, 3650 * DAY), "A session unused for this long ends.";
     "sessions.absolute_ttl", Span(60, 3650 * DAY), "A session ends this long after sign-in, used or not.";
+
+    "keys.rotate_every", SpanOrNever(HOUR, 3650 * DAY), "Age at which the key that signs tokens is replaced by itself.";
 
     "oauth.device_code_ttl", Span(60, HOUR), "How long the codes of a device that asks to be signed in are good.";
     "oauth.device_interval", Span(0, 60), "How long a device waits between two questions whether it was let in.";

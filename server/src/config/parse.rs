@@ -106,6 +106,22 @@ pub(super) fn span_within(text: &str, min: u64, max: u64) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// A duration, or `0` for never.
+pub(super) fn span_or_never(text: &str) -> Result<Option<Duration>, Wrong> {
+    if text.trim() == "0" {
+        return Ok(None);
+    }
+    span(text).map(|span| Some(span).filter(|span| !span.is_zero()))
+}
+
+/// Checks a duration against its bounds, in seconds, unless it says never.
+pub(super) fn span_or_never_within(text: &str, min: u64, max: u64) -> Result<(), Wrong> {
+    match span_or_never(text)? {
+        None => Ok(()),
+        Some(_) => span_within(text, min, max),
+    }
+}
+
 /// Seconds in the largest unit that divides them.
 pub(super) fn span_text(seconds: u64) -> String {
     let (unit, millis) = SPANS.iter().find(|(_, millis)| seconds > 0 && (seconds * 1000).is_multiple_of(*millis)).unwrap_or(&("s", 1000));

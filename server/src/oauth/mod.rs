@@ -59,7 +59,7 @@ pub use backchannel::{BACKCHANNEL_LOGOUT, handlers, is_public};
 pub use client::{AuthMethod, Client, Grant, RelyingParty};
 pub use client_body::{ClientBody, ClientWithSecret};
 pub use clients::{CLIENT_CHANGED, Clients};
-pub use keys::rotate;
+pub use keys::{rotate, rotate_when_due};
 pub use logout::files as logout_files;
 pub use registry::{By, Registered};
 pub use store::{STATEMENTS, list};

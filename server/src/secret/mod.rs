@@ -31,7 +31,7 @@ pub use person::PersonKey;
 pub use random::Random;
 pub use roots::{KeyId, Purpose, RootKeys};
 pub use seal::{Place, SealError};
-pub use signer::{EXPIRY_LEEWAY, NextKey, PUBLISH_AHEAD, Signer};
+pub use signer::{EXPIRY_LEEWAY, NextKey, PUBLISH_AHEAD, Signer, Trigger};
 pub use signing_key::{KeyState, PublishedKey};
 pub use signing_keys_store::STATEMENTS as SIGNING_STATEMENTS;
 pub use token::{NOT_BEFORE_LEEWAY, TokenError};

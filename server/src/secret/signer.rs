@@ -56,6 +56,15 @@ impl NextKey {
     }
 }
 
+/// Why the keys are rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Somebody wants a new key.
+    Wish,
+    /// The newest key was made this long ago.
+    Age(Duration),
+}
+
 /// The published keys, oldest first.
 type Keys = Vec<Arc<SigningKey>>;
 
@@ -88,8 +97,8 @@ impl Signer {
         let (now, keys) = (self.0.clock.now(), self.keys());
         let signing = signing(&keys, now).map(|key| key.kid.as_str());
         let state = |key: &SigningKey| match () {
-            () if Some(key.kid.as_str()) == signing => KeyState::Signing,
-            () if key.active_from > now => KeyState::Coming,
+            () if Some(key.kid.as_str()) == signing => KeyState::Current,
+            () if key.active_from > now => KeyState::Next,
             () => KeyState::Retired,
         };
         keys.iter().filter(|key| key.is_published(now)).map(|key| key.describe(state(key))).collect()
@@ -153,6 +162,25 @@ impl Signer {
     /// [`SealError::Altered`] when the random seed makes no key, which does not happen.
     pub fn next_key(&self) -> Result<NextKey, SealError> {
         Ok(NextKey { key: self.new_key()?, at: self.0.clock.now() })
+    }
+
+    /// The same as [`Signer::publish`], if `trigger` still asks for it: `false`, and nothing is done, when the newest key does not
+    /// sign yet or is not old enough. Of several callers at the same moment, on whichever instances, one publishes.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn publish_once(&self, tx: &mut Tx, next: &NextKey, trigger: Trigger) -> Result<bool, DbError> {
+        tx.execute(sql::HOLD, args![]).await?;
+        let Some(row) = tx.query_opt(sql::NEWEST, args![]).await? else { return Ok(false) };
+        let (active_from, created_at): (Option<Timestamp>, Option<Timestamp>) = (row.get(0)?, row.get(1)?);
+        let old_enough = match trigger {
+            Trigger::Wish => true,
+            Trigger::Age(age) => created_at.is_none_or(|made| made.plus(age) <= next.at),
+        };
+        if !old_enough || active_from.is_some_and(|from| from > next.at) {
+            return Ok(false);
+        }
+        self.publish(tx, next).await.map(|()| true)
     }
 
     /// Publishes `next` and retires what it replaces, in the main database's transaction `tx`.

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::roots::{Purpose, RootKeys};
@@ -13,32 +14,35 @@ use super::seal::{SealError, framed};
 use crate::time::Timestamp;
 
 /// What a published key is there for at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
     /// Published ahead, so that every verifier knows it before its first token.
-    Coming,
+    Next,
     /// Signs new tokens.
-    Signing,
+    Current,
     /// Only verifies what it signed, until that has expired.
     Retired,
 }
 
 /// A published key as operators see it; nothing of it is secret.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedKey {
     /// Its RFC 7638 thumbprint.
     pub kid: String,
     /// JWS algorithm (RFC 8037).
-    pub algorithm: &'static str,
+    pub alg: &'static str,
     /// What it is there for.
     pub state: KeyState,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it begins, or began, to sign.
+    #[schema(value_type = String, format = DateTime)]
     pub signs_from: Timestamp,
-    /// When it is withdrawn; unknown until it is retired.
+    /// When it is withdrawn, because its last token has expired by then; null until the key after it is known.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub published_until: Option<Timestamp>,
 }
 
@@ -115,7 +119,7 @@ impl SigningKey {
     pub(super) fn describe(&self, state: KeyState) -> PublishedKey {
         PublishedKey {
             kid: self.kid.clone(),
-            algorithm: "EdDSA",
+            alg: "EdDSA",
             state,
             created_at: self.created_at,
             // The first key of an installation is active since ever.

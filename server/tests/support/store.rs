@@ -106,6 +106,8 @@ impl Ground {
             ("KEYSTEAD_PASSWORDS__ARGON2_MEMORY_KIB", "64"),
             ("KEYSTEAD_PASSWORDS__ARGON2_ITERATIONS", "1"),
             ("KEYSTEAD_DATABASE__MAX_CONNECTIONS", "8"),
+            // A test that moves the clock by months does not mean the keys.
+            ("KEYSTEAD_KEYS__ROTATE_EVERY", "0"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

@@ -31,12 +31,12 @@ async fn keys_are_rotated_while_a_server_runs(store: Store) {
     let ada = instance.signed_up("ada@example.com").await;
     let old = kid(&ada.access_token);
     let listed = keystead(&instance.ground, &["keys", "list", "--json"]).await.good().json();
-    assert_eq!((states(&listed), &listed["nextCursor"]), (vec![(old.clone(), "signing".into())], &Value::Null));
-    assert!(listed["items"][0]["publishedUntil"].is_null() && listed["items"][0]["algorithm"] == "EdDSA", "{listed}");
+    assert_eq!((states(&listed), &listed["nextCursor"]), (vec![(old.clone(), "current".into())], &Value::Null));
+    assert!(listed["items"][0]["publishedUntil"].is_null() && listed["items"][0]["alg"] == "EdDSA", "{listed}");
 
     let rotated = keystead(&instance.ground, &["keys", "rotate", "--json"]).await.good().json();
     let new = rotated["key"]["kid"].as_str().unwrap().to_owned();
-    assert!(new != old && rotated["key"]["state"] == "coming", "{rotated}");
+    assert!(new != old && rotated["key"]["state"] == "next", "{rotated}");
 
     // The server reads its keys again twice a minute.
     instance.running.app.ground.signer.reload().await.unwrap();
@@ -54,7 +54,7 @@ async fn keys_are_rotated_while_a_server_runs(store: Store) {
     let lines: Vec<_> = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
     assert_eq!(lines[0], ["KEY", "STATE", "SIGNS", "FROM", "PUBLISHED", "UNTIL"]);
     // The command lives at the real time, where nothing of this has happened yet.
-    assert_eq!((&lines[1][..2], &lines[2][..2]), (&[old.as_str(), "signing"][..], &[new.as_str(), "coming"][..]));
+    assert_eq!((&lines[1][..2], &lines[2][..2]), (&[old.as_str(), "current"][..], &[new.as_str(), "next"][..]));
 
     let sql = "SELECT actor_type || ' ' || details FROM audit_events WHERE action = 'signing_key.rotated'";
     assert_eq!(column(&instance.ground, Which::Main, sql).await, [format!("operator {{\"kid\":\"{new}\"}}")]);

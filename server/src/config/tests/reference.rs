@@ -113,6 +113,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((s.tokens.access_ttl, s.tokens.refresh_ttl), (minutes(15), days(7)));
     assert_eq!((s.tokens.reuse_window, s.tokens.staleness), (Duration::from_secs(10), Duration::from_secs(5)));
     assert_eq!((s.sessions.idle_ttl, s.sessions.absolute_ttl), (days(7), days(30)));
+    assert_eq!(s.keys.rotate_every, Some(days(90)));
     let l = s.limits;
     let budgets = [
         l.global,

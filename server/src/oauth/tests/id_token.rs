@@ -7,9 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use keystead::audit::Actor;
 use keystead::oauth::id_token::read_hint;
-use keystead::oauth::rotate;
+use keystead::oauth::{By, rotate};
 use serde_json::{Value, json};
 
 use super::device::{APPROVE, Device};
@@ -129,7 +128,7 @@ async fn a_hint_outlives_its_time_and_its_key(store: Store) {
     let said = claims(&id_token);
     for _ in 0..3 {
         instance.advance(Duration::from_secs(24 * 60 * 60));
-        rotate(&instance.running.app.ground, Actor::Operator, instance.clock.now()).await.unwrap();
+        rotate(&instance.running.app.ground, By::operator(), instance.clock.now()).await.unwrap();
     }
     let kid = jsonwebtoken::decode_header(&id_token).unwrap().kid.unwrap();
     assert!(!instance.get("/.well-known/jwks.json").await.expect(200).text.contains(&kid));

@@ -1,0 +1,19 @@
+//! What those who run the installation do to others' accounts and to the installation itself, over HTTP.
+//!
+//! The rules stand in the slices that own the tables; what is here is who may ask for them. One rule is of this folder:
+//! whoever acts on an account must hold everything that the account holds ([`users::reach`]), so that no scope to change accounts
+//! leads to more than that.
+//!
+//! Owns no table.
+
+mod keys;
+mod users;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// The routes of this folder.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(keys::routes()).merge(users::routes())
+}
