@@ -161,7 +161,11 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
             match verified.own {
                 true => return Ok(Some(app.roles.scope_claim(&person.roles))),
-                false => held().filter(|scope| !roles.governs(scope) || roles.grants(&person.roles, scope)).collect(),
+                false => {
+                    let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };
+                    let usable = |scope: &&str| client.has_scope(scope) && (!roles.governs(scope) || roles.grants(&person.roles, scope));
+                    held().filter(usable).collect()
+                }
             }
         }
     };
