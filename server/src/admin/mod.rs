@@ -2,15 +2,19 @@
 //!
 //! The rules stand in the slices that own the tables; what is here is who may ask for them.
 //!
-//! Owns no table.
+//! Owns no table; [`stats`] counts in those of others.
 
+mod jobs;
 mod keys;
+mod stats;
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
+pub use stats::{FRESH as STATS_FRESH, STATEMENTS, Stats};
+
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(keys::routes())
+    OpenApiRouter::new().merge(jobs::routes()).merge(keys::routes()).merge(stats::routes())
 }

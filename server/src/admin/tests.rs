@@ -1,7 +1,11 @@
 //! What those who run the installation can do over HTTP, and who cannot.
 
+#[path = "tests/jobs.rs"]
+mod jobs;
 #[path = "tests/keys.rs"]
 mod keys;
+#[path = "tests/stats.rs"]
+mod stats;
 
 use serde_json::json;
 
