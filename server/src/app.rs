@@ -188,6 +188,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("accounts", accounts::STATEMENTS),
         ("account imports", accounts::import::STATEMENTS),
         ("administration", admin::STATEMENTS),
+        ("administrators", accounts::ADMINISTRATOR_STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
         ("codes", codes::STATEMENTS),
@@ -217,7 +218,7 @@ const TOPICS: &[&str] = &[
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone())]
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
 }
 
 /// The public routes, without the gates.

@@ -61,7 +61,7 @@ pub struct Filter {
 /// Accounts, newest first.
 pub struct Page {
     /// The accounts.
-    pub people: Vec<PersonView>,
+    pub people: Vec<Entry>,
     /// There may be more before (older than) this one.
     pub next: Option<Uuid>,
 }
@@ -92,7 +92,7 @@ pub async fn list(ground: &Ground, filter: &Filter, before: Option<Uuid>, limit:
     let query = filter.query.as_deref().map(str::trim).filter(|query| !query.is_empty());
     if let Some(Ok(email)) = query.map(Email::parse) {
         let found = find(ground, &Who::Email(email)).await?;
-        let people = found.map(|entry| entry.view).filter(|view| passes(view, filter)).into_iter().collect();
+        let people = found.filter(|entry| passes(&entry.view, filter)).into_iter().collect();
         return Ok(Page { people, next: None });
     }
     let needle = query.map(str::to_lowercase);
@@ -104,20 +104,21 @@ pub async fn list(ground: &Ground, filter: &Filter, before: Option<Uuid>, limit:
         let page = store::list(&ground.db, before, filter.status, deleted, i64::try_from(rows).unwrap_or(i64::MAX)).await?;
         let ids: Vec<Uuid> = page.iter().map(|row| row.id).collect();
         let keys = ground.keyring.get_many(&ids).await?;
-        for row in &page {
+        let seen = page.len();
+        for row in page {
             if people.len() == limit {
                 return Ok(Page { people, next: before });
             }
             before = Some(row.id);
             // Without a key: being erased at this moment.
             let Some(key) = keys.get(&row.id) else { continue };
-            let view = PersonView::open(row, key)?;
+            let view = PersonView::open(&row, key)?;
             if needle.as_deref().is_none_or(|needle| view.name.to_lowercase().contains(needle)) {
-                people.push(view);
+                people.push(Entry { row, view });
             }
         }
-        searched += page.len();
-        if page.len() < rows {
+        searched += seen;
+        if seen < rows {
             return Ok(Page { people, next: None });
         }
         if needle.is_some() && searched >= SEARCHED_MAX {

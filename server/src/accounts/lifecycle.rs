@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::administrators;
+use super::by::By;
 use super::people::People;
 use super::status::Status;
 use super::store::{self, Move};
-use crate::audit::{self, Action, Actor, Target};
+use crate::audit::{self, Action, Target};
 use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
+use crate::mail::{self, Letter};
 use crate::secret::SealError;
 use crate::time::Timestamp;
 
@@ -37,6 +40,9 @@ pub enum LifecycleError {
     /// The account is in a state that this cannot come from.
     #[error("the account is {}, so this cannot be done", .0.as_str())]
     Conflict(Status),
+    /// The installation would have no administrator left.
+    #[error("this is the last active administrator")]
+    LastAdministrator,
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -52,19 +58,16 @@ impl From<LifecycleError> for Problem {
             LifecycleError::Conflict(status) => {
                 Problem::new(Code::Conflict).detail(format!("The account is {}; this cannot be done from there.", status.as_str()))
             }
+            LifecycleError::LastAdministrator => last_administrator(),
             LifecycleError::Db(error) => error.into(),
             LifecycleError::Keyring(error) => error.into(),
         }
     }
 }
 
-/// Who does it and why; on record.
-#[derive(Clone, Debug)]
-pub struct By {
-    /// Who.
-    pub actor: Actor,
-    /// The reason given, if any.
-    pub reason: Option<String>,
+/// The refusal of what would leave nobody who can administer.
+pub(super) fn last_administrator() -> Problem {
+    Problem::new(Code::Conflict).detail("This is the last active administrator. Make somebody else an administrator first.")
 }
 
 /// The acts.
@@ -79,6 +82,14 @@ impl Lifecycle {
     /// `listeners` hear of everybody who loses access.
     pub fn new(ground: Ground, people: People, listeners: Vec<Arc<dyn AccessLost>>) -> Self {
         Self { ground, people, listeners: Arc::new(listeners) }
+    }
+
+    pub(super) const fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    pub(super) const fn people(&self) -> &People {
+        &self.people
     }
 
     /// Closes an account until it is activated again.
@@ -103,6 +114,28 @@ impl Lifecycle {
         let step = Move { from: [found.status, found.status], to: Status::Deleted, erases_at: Some(erases_at) };
         self.step(person, step, audit::USER_DELETED, by, now).await?;
         Ok(erases_at)
+    }
+
+    /// Deletes an account, or moves the end of its grace, so that it is erased at `at`. An account that is to be erased at once is
+    /// erased by [`Lifecycle::erase`] afterwards.
+    pub async fn schedule_erasure(&self, person: Uuid, at: Timestamp, by: By, now: Timestamp) -> Result<(), LifecycleError> {
+        let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
+        let step = Move { from: [found.status, found.status], to: Status::Deleted, erases_at: Some(at) };
+        self.step(person, step, audit::USER_ERASURE_SCHEDULED, by, now).await
+    }
+
+    /// Locks somebody out of everything at once, whatever state an account that is not deleted is in: it is suspended, and
+    /// whoever listens takes away sessions, tokens and links.
+    pub async fn lock_down(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
+        let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
+        if found.status == Status::Deleted {
+            return Err(LifecycleError::Conflict(Status::Deleted));
+        }
+        let key = self.ground.keyring.get(person).await?;
+        let view = self.people.opened(&found, &key)?;
+        let letter = Letter::LockedDown { name: view.name.clone(), at: now.to_rfc3339() };
+        let step = Move { from: [found.status, Status::Suspended], to: Status::Suspended, erases_at: None };
+        self.step_told(person, step, audit::USER_LOCKED_DOWN, by, now, Some((view.email.clone(), letter))).await
     }
 
     /// Restores a deleted account within its grace: active when its address was confirmed, else pending.
@@ -141,12 +174,28 @@ impl Lifecycle {
     }
 
     async fn step(&self, person: Uuid, step: Move, action: Action, by: By, now: Timestamp) -> Result<(), LifecycleError> {
+        self.step_told(person, step, action, by, now, None).await
+    }
+
+    /// The same, and tells the person by `letter`.
+    async fn step_told(
+        &self,
+        person: Uuid,
+        step: Move,
+        action: Action,
+        by: By,
+        now: Timestamp,
+        letter: Option<(String, Letter)>,
+    ) -> Result<(), LifecycleError> {
         let this = self.clone();
         let event = self.event(action, person, &by, now);
         let moved = self
             .ground
             .db
             .write(async move |tx| {
+                if step.to != Status::Active && !administrators::can_do_without(tx, person).await? {
+                    return Err(LifecycleError::LastAdministrator);
+                }
                 if !store::set_status(tx, person, step, now).await? {
                     return Ok(false);
                 }
@@ -154,8 +203,11 @@ impl Lifecycle {
                     this.tell(tx, person, now).await?;
                 }
                 audit::record(tx, &event).await?;
+                if let Some((email, letter)) = &letter {
+                    mail::post(tx, &this.ground.jobs, email, letter.clone(), now).await?;
+                }
                 this.people.changed_on_commit(tx, person);
-                Ok::<_, DbError>(true)
+                Ok::<_, LifecycleError>(true)
             })
             .await?;
         if moved {
@@ -173,10 +225,6 @@ impl Lifecycle {
     }
 
     fn event(&self, action: Action, person: Uuid, by: &By, now: Timestamp) -> audit::Event {
-        let event = audit::Event::new(&self.ground, action, now).actor(by.actor).target(Target::user(person));
-        match &by.reason {
-            Some(reason) => event.detail("reason", reason.clone()),
-            None => event,
-        }
+        by.event(&self.ground, action, Target::user(person), now)
     }
 }

@@ -9,6 +9,9 @@
 //!
 //! Owns the table `users`.
 
+mod administrators;
+mod administrators_store;
+mod by;
 pub mod directory;
 mod email;
 pub mod import;
@@ -21,8 +24,11 @@ mod status;
 pub mod store;
 mod view;
 
+pub use administrators::ProfileChange;
+pub use administrators_store::STATEMENTS as ADMINISTRATOR_STATEMENTS;
+pub use by::By;
 pub use email::{Email, EmailError, check_email};
-pub use lifecycle::{AccessLost, By, Lifecycle, LifecycleError};
+pub use lifecycle::{AccessLost, Lifecycle, LifecycleError};
 pub use people::{CACHE, PERSON_CHANGED, People};
 pub use profile::{check_name, check_role};
 pub use routes::routes;

@@ -1,9 +1,15 @@
-//! What those who run the installation can do over HTTP, and who cannot.
+//! What those who run the installation can do, and what nobody can do through them.
 
+#[path = "tests/accounts.rs"]
+mod accounts;
 #[path = "tests/jobs.rs"]
 mod jobs;
 #[path = "tests/keys.rs"]
 mod keys;
+#[path = "tests/limits.rs"]
+mod limits;
+#[path = "tests/search.rs"]
+mod search;
 #[path = "tests/stats.rs"]
 mod stats;
 
@@ -11,11 +17,12 @@ use serde_json::json;
 
 use crate::support::{Instance, SignedIn};
 
-/// Somebody who has every scope.
+const USERS: &str = "/api/v1/admin/users";
+const ADA: &str = "ada@example.com";
+
+/// Somebody with the role `admin`.
 async fn admin(instance: &Instance) -> SignedIn {
-    let admin = instance.signed_up("root@example.com").await;
-    instance.set_roles(&admin, "admin").await;
-    admin
+    crate::oauth::admin(instance).await
 }
 
 /// Somebody who has a role with just these scopes.
@@ -24,4 +31,8 @@ async fn with_scopes(instance: &Instance, admin: &SignedIn, email: &str, role: &
     let person = instance.signed_up(email).await;
     instance.set_roles(&person, role).await;
     person
+}
+
+fn of(person: &SignedIn, act: &str) -> String {
+    format!("{USERS}/{}{act}", person.id())
 }

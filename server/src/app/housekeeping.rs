@@ -144,7 +144,7 @@ impl App {
 
     async fn sweep(&self, now: Timestamp) -> Result<(), Problem> {
         for person in accounts::store::due_for_erasure(&self.ground.db, now, BATCH.into()).await? {
-            let by = By { actor: Actor::System, reason: Some("grace period ended".to_owned()) };
+            let by = By { reason: Some("grace period ended".to_owned()), ..By::of(Actor::System) };
             match self.lifecycle.erase(person, by, now).await {
                 // Another instance was faster.
                 Ok(()) | Err(LifecycleError::NotFound | LifecycleError::Conflict(_)) => {}

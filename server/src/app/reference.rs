@@ -54,7 +54,8 @@ impl Modify for Surroundings {
             .bearer_format("JWT")
             .description(Some(
                 "The access token of a sign-in answer (RFC 9068). Where a scope is named, every token that was granted it: also \
-                of a service, of an application, and a personal access token.",
+                of a service, of an application, and a personal access token. One that is bound to a key (RFC 9449) goes \
+                by the scheme `DPoP` instead, with a proof in the header of that name.",
             ))
             .build();
         // The tags' names are part of the contract; the reference shows them as headings.

@@ -139,9 +139,19 @@ impl Event {
 
     /// Where the act came from, sealed for the person when there is one.
     #[must_use]
-    pub fn origin(mut self, ground: &Ground, key: Option<&PersonKey>, origin: &Origin) -> Self {
+    pub fn origin(self, ground: &Ground, key: Option<&PersonKey>, origin: &Origin) -> Self {
+        self.because(ground, key, origin, None)
+    }
+
+    /// The same with the reason that whoever acted gave. People write names into reasons, so it is sealed as well.
+    #[must_use]
+    pub fn because(mut self, ground: &Ground, key: Option<&PersonKey>, origin: &Origin, reason: Option<&str>) -> Self {
         self.request_id.clone_from(&origin.request_id);
-        let plain = serde_json::json!({ "ip": origin.ip, "userAgent": origin.user_agent }).to_string();
+        let mut plain = serde_json::json!({ "ip": origin.ip, "userAgent": origin.user_agent });
+        if let Some(reason) = reason {
+            plain["reason"] = reason.into();
+        }
+        let plain = plain.to_string();
         let place = Place { table: "audit_events", column: "origin", row: self.id.as_bytes() };
         self.sealed_for = key.map(PersonKey::person);
         self.origin = Some(match key {
@@ -154,13 +164,20 @@ impl Event {
 
 /// Where an act came from, as far as it can still be opened: without the person's key it cannot, which is what erasing is for.
 pub(super) fn open_origin(roots: &RootKeys, key: Option<&PersonKey>, event: &Recorded) -> Origin {
-    let Some(sealed) = &event.origin else { return Origin::default() };
+    open_sealed(roots, key, event).0
+}
+
+/// The same with the reason that was given.
+pub(super) fn open_sealed(roots: &RootKeys, key: Option<&PersonKey>, event: &Recorded) -> (Origin, Option<String>) {
+    let Some(sealed) = &event.origin else { return Default::default() };
     let opened = match (event.sealed_for, key) {
         (Some(_), Some(key)) => key.open(Place { table: "audit_events", column: "origin", row: event.id.as_bytes() }, sealed),
-        (Some(_), None) => return Origin::default(),
+        (Some(_), None) => return Default::default(),
         (None, _) => roots.open(Purpose::System, &[b"audit_events.origin", event.id.as_bytes().as_slice()].concat(), sealed),
     };
     let plain: Json = opened.ok().and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
     let text = |name: &str| plain[name].as_str().map(str::to_owned);
-    Origin { ip: text("ip").and_then(|ip| ip.parse().ok()), user_agent: text("userAgent"), request_id: event.request_id.clone() }
+    let origin =
+        Origin { ip: text("ip").and_then(|ip| ip.parse().ok()), user_agent: text("userAgent"), request_id: event.request_id.clone() };
+    (origin, text("reason"))
 }

@@ -91,6 +91,14 @@ actions! {
     USER_DELETED = "user.deleted";
     /// A deleted account was restored.
     USER_RESTORED = "user.restored";
+    /// An account was deleted, to be erased at a time that was named.
+    USER_ERASURE_SCHEDULED = "user.erasure_scheduled";
+    /// Somebody was locked out of everything at once.
+    USER_LOCKED_DOWN = "user.locked_down";
+    /// Somebody's profile was changed by an administrator.
+    USER_UPDATED = "user.updated";
+    /// Somebody got other roles.
+    USER_ROLES_CHANGED = "user.roles_changed";
     /// A person was erased.
     USER_ERASED = "user.erased";
     /// A feature flag was configured.

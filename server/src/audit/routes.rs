@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::chain::Link;
-use super::event::{Event, Target, open_origin};
+use super::event::{Event, Target, open_sealed};
 use super::export::{Export, Format, Selection};
 use super::search::{Filter, Typed};
 use super::verify::Verification;
@@ -95,6 +95,9 @@ struct EventView {
     user_agent: Option<String>,
     #[schema(required = true)]
     request_id: Option<String>,
+    /// What whoever acted gave as the reason; left out where there was none, and once they are erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     #[schema(value_type = Object)]
     details: Json_,
     /// SHA-256 in hexadecimal.
@@ -124,8 +127,8 @@ async fn search(
     let keys = app.ground.keyring.get_many(&people).await?;
     let items = found.into_iter().map(|link| {
         let key = link.event.sealed_for.and_then(|person| keys.get(&person));
-        let origin = open_origin(&app.ground.roots, key, &link.event);
-        view(link, origin.ip.map(|ip| ip.to_string()), origin.user_agent)
+        let (origin, reason) = open_sealed(&app.ground.roots, key, &link.event);
+        EventView { reason, ..view(link, origin.ip.map(|ip| ip.to_string()), origin.user_agent) }
     });
     Ok(Json(page.answer(&app.ground.roots, LIST, items.collect(), |event: &EventView| event.id)))
 }
@@ -143,6 +146,7 @@ fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView
         ip,
         user_agent,
         request_id: event.request_id,
+        reason: None,
         // What somebody wrote into the table by hand may be no JSON; it is shown as the text it is.
         details: serde_json::from_str(&event.details)
             .ok()

@@ -44,7 +44,8 @@ const MAIN: &[Migration] = migrations!("main":
     15 "0015_user_imports",
     16 "0016_dpop",
     17 "0017_audit_denied",
-    18 "0018_queue_and_figures",
+    18 "0018_administrators",
+    19 "0019_queue_and_figures",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

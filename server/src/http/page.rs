@@ -83,6 +83,11 @@ impl Page {
         self.answer(roots, list, rest.take(self.limit as usize + 1).collect(), place)
     }
 
+    /// Makes the answer from rows that were searched for: the next page goes on behind `next`, which need not be among them.
+    pub fn answer_until<T>(self, roots: &RootKeys, list: &str, items: Vec<T>, next: Option<Uuid>) -> List<T> {
+        List { items, next_cursor: next.map(|last| seal_cursor(roots, list, last)) }
+    }
+
     /// How many rows to read: one more than are shown.
     pub fn rows(self) -> i64 {
         i64::from(self.limit) + 1

@@ -82,6 +82,13 @@ pub enum Letter {
         /// When, RFC 3339 or words.
         at: String,
     },
+    /// Whoever runs the installation locked the account, because somebody else may have got into it.
+    LockedDown {
+        /// Display name.
+        name: String,
+        /// When, RFC 3339 or words.
+        at: String,
+    },
     /// The account was deleted and can be restored for a while.
     AccountDeleted {
         /// Display name.
@@ -103,6 +110,7 @@ impl Letter {
             Self::SessionReplayed { .. } => "session_replayed",
             Self::DeviceSignedIn { .. } => "device_signed_in",
             Self::TokenCreated { .. } => "token_created",
+            Self::LockedDown { .. } => "locked_down",
             Self::AccountDeleted { .. } => "account_deleted",
         }
     }
@@ -117,6 +125,7 @@ impl Letter {
             | Self::SessionReplayed { name, .. }
             | Self::DeviceSignedIn { name, .. }
             | Self::TokenCreated { name, .. }
+            | Self::LockedDown { name, .. }
             | Self::AccountDeleted { name, .. } => name,
         }
     }

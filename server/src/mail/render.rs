@@ -59,6 +59,8 @@ const FILES: &[(&str, &str)] = files![
     "device_signed_in.html",
     "token_created.txt",
     "token_created.html",
+    "locked_down.txt",
+    "locked_down.html",
     "account_deleted.txt",
     "account_deleted.html",
     "mailbox.html",
@@ -113,6 +115,7 @@ impl Templates {
                 let (token, device) = (wording::label(token), wording::label(device));
                 context! { token, scopes, device, at => wording::moment(at) }
             }
+            Letter::LockedDown { at, .. } => context! { at => wording::moment(at) },
             Letter::AccountDeleted { erases_at, .. } => context! { erases_at => wording::moment(erases_at) },
         };
         context! { greeting, product, public_url, ..special }

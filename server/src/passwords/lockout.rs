@@ -68,7 +68,7 @@ pub async fn locked_until(ground: &Ground, address: [u8; 32], now: Timestamp) ->
 
 /// Takes a person's lock away before its time; false when there were no failures.
 pub async fn unlock(ground: &Ground, person: Uuid, by: By, now: Timestamp) -> Result<bool, DbError> {
-    let event = audit::Event::new(ground, audit::LOGIN_UNLOCKED, now).actor(by.actor).target(Target::user(person));
+    let event = by.event(ground, audit::LOGIN_UNLOCKED, Target::user(person), now);
     ground
         .db
         .write(async move |tx| {

@@ -37,6 +37,8 @@ pub enum EndReason {
     PasswordChanged,
     /// The account was suspended, deleted or erased.
     AccountClosed,
+    /// Whoever runs the installation ended it.
+    RevokedByOperator,
     /// The client it was opened through revoked its token.
     RevokedByClient,
 }
@@ -50,6 +52,7 @@ impl EndReason {
             Self::Replay => "replay",
             Self::PasswordChanged => "password_changed",
             Self::AccountClosed => "account_closed",
+            Self::RevokedByOperator => "revoked_by_operator",
             Self::RevokedByClient => "revoked_by_client",
         }
     }

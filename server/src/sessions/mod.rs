@@ -39,7 +39,7 @@ pub use device::describe;
 pub use end::{EndReason, SessionsEnded};
 pub use refresh::RefreshError;
 pub use revocation::{Revocations, SESSION_ENDED};
-pub use routes::routes;
+pub use routes::{SessionItem, page_of, routes};
 pub use start::{NewSession, start};
 pub use verify::{ACCESS_TOKEN_TYPE, Confirmation};
 

@@ -280,25 +280,30 @@ async fn extend(State(app): State<App>, caller: Caller, Now(now): Now) -> Result
 /// A row of the session list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SessionItem {
-    id: Uuid,
+pub struct SessionItem {
+    /// The session's id.
+    pub id: Uuid,
     /// Whether it is the one that asks.
-    current: bool,
+    pub current: bool,
     /// Browser and system in a few words.
-    device: String,
+    pub device: String,
     /// Where it was opened from.
     #[schema(required = true)]
-    ip: Option<String>,
+    pub ip: Option<String>,
+    /// The `User-Agent` it was opened with.
     #[schema(required = true)]
-    user_agent: Option<String>,
+    pub user_agent: Option<String>,
     /// The application that it was opened for; `keystead` for a sign-in of one's own.
-    client_id: String,
+    pub client_id: String,
+    /// When it began.
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub created_at: Timestamp,
+    /// Last use; lags by up to a minute.
     #[schema(value_type = String, format = DateTime)]
-    last_active_at: Timestamp,
+    pub last_active_at: Timestamp,
+    /// When it ends whatever happens.
     #[schema(value_type = String, format = DateTime)]
-    expires_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 const LIST: &str = "sessions";
@@ -312,14 +317,25 @@ async fn list(
     Now(now): Now,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<List<SessionItem>>, Problem> {
+    page_of(&app, caller.user, Some(caller.session), &query, now).await.map(Json)
+}
+
+/// A page of somebody's open sessions, as they see it from `current`.
+pub async fn page_of(
+    app: &App,
+    user: Uuid,
+    current: Option<Uuid>,
+    query: &PageQuery,
+    now: Timestamp,
+) -> Result<List<SessionItem>, Problem> {
     let page = query.check(&app.ground.roots, LIST)?;
-    let key = app.ground.keyring.get(caller.user).await?;
-    let rows = store::list(&app.ground.db, caller.user, now, page.after, page.rows()).await?;
+    let key = app.ground.keyring.get(user).await?;
+    let rows = store::list(&app.ground.db, user, now, page.after, page.rows()).await?;
     let items = rows.into_iter().map(|(session, sealed)| {
         let device = open_device(&key, session.id, &sealed);
         SessionItem {
             id: session.id,
-            current: session.id == caller.session,
+            current: Some(session.id) == current,
             device: describe(device.user_agent.as_deref()),
             ip: device.ip,
             user_agent: device.user_agent,
@@ -329,7 +345,7 @@ async fn list(
             expires_at: session.expires_at,
         }
     });
-    Ok(Json(page.answer(&app.ground.roots, LIST, items.collect(), |item| item.id)))
+    Ok(page.answer(&app.ground.roots, LIST, items.collect(), |item| item.id))
 }
 
 /// How many sessions were ended.

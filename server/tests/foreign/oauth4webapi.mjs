@@ -57,3 +57,23 @@ const asked = await fetch(link, { redirect: 'manual' })
 const page = new URL(asked.headers.get('location'), given.issuer)
 const denied = await api(given.person, 'POST', '/api/v1/auth/authorization/deny', { request: page.searchParams.get('request') })
 assert.throws(() => oauth.validateAuthResponse(server, client, new URL(denied.redirectTo), state), { error: 'access_denied' })
+
+// The same with tokens that are bound to a key (RFC 9449), for each kind of key.
+link.searchParams.delete('prompt')
+for (const algorithm of ['ES256', 'Ed25519', 'PS256']) {
+  assert(server.dpop_signing_alg_values_supported.includes(algorithm))
+  const DPoP = oauth.DPoP(client, await oauth.generateKeyPair(algorithm))
+  const bound = { DPoP, ...insecure }
+  link.searchParams.set('dpop_jkt', await DPoP.calculateThumbprint())
+  const back = oauth.validateAuthResponse(server, client, await agreeing(link), state)
+  const first = await oauth.authorizationCodeGrantRequest(server, client, authentication, back, given.spa.redirect, verifier, bound)
+  const got = await oauth.processAuthorizationCodeResponse(server, client, first, { expectedNonce: nonce, requireIdToken: true })
+  assert.equal(got.token_type, 'dpop')
+  const told = await oauth.userInfoRequest(server, client, got.access_token, bound)
+  assert.equal((await oauth.processUserInfoResponse(server, client, sub, told)).email, given.email)
+  const stolen = await oauth.userInfoRequest(server, client, got.access_token, insecure)
+  await assert.rejects(oauth.processUserInfoResponse(server, client, sub, stolen), { status: 401 })
+  const renewed = await oauth.refreshTokenGrantRequest(server, client, authentication, got.refresh_token, bound)
+  const last = await oauth.processRefreshTokenResponse(server, client, renewed)
+  await assert.rejects(refresh(last.refresh_token), { error: 'invalid_grant' })
+}

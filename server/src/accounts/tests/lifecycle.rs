@@ -16,7 +16,7 @@ const ME: &str = "/api/v1/auth/me";
 const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 fn by() -> By {
-    By { actor: Actor::Operator, reason: Some("asked to".into()) }
+    By { reason: Some("asked to".into()), ..By::of(Actor::Operator) }
 }
 
 fn lifecycle(instance: &Instance) -> &Lifecycle {
@@ -222,7 +222,7 @@ async fn every_act_is_on_record(store: Store) {
     acts.delete(ada, by(), now.plus(Duration::from_millis(2))).await.unwrap();
     acts.restore(ada, by(), now.plus(Duration::from_millis(3))).await.unwrap();
     acts.delete(ada, by(), now.plus(Duration::from_millis(4))).await.unwrap();
-    acts.erase(ada, By { actor: Actor::User(Uuid::max()), reason: None }, now.plus(Duration::from_millis(5))).await.unwrap();
+    acts.erase(ada, By::of(Actor::User(Uuid::max())), now.plus(Duration::from_millis(5))).await.unwrap();
     let events = instance.events().await.split_off(before);
     let names: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
     assert_eq!(names, ["user.suspended", "user.activated", "user.deleted", "user.restored", "user.deleted", "user.erased"]);

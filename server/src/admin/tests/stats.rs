@@ -23,7 +23,7 @@ async fn people_sessions_and_the_last_day_are_counted(store: Store) {
     instance.signed_in("ada@example.com").await;
     instance.registered("bob@example.com").await;
     let eve = instance.signed_up("eve@example.com").await;
-    let by = || keystead::accounts::By { actor: keystead::audit::Actor::Operator, reason: None };
+    let by = || keystead::accounts::By::of(keystead::audit::Actor::Operator);
     instance.running.app.lifecycle.suspend(eve.id().parse().unwrap(), by(), instance.clock.now()).await.unwrap();
     for _ in 0..6 {
         instance.post("/api/v1/auth/login", json!({"email": "nobody@example.com", "password": "Wrong-Giraffe-1"})).await;

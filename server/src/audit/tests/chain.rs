@@ -141,7 +141,7 @@ async fn erasing_a_person_leaves_the_chain_whole(store: Store) {
         auditor.api.get(&path).await.expect(200).body["items"][0]["ip"].clone()
     };
     assert_eq!(origin().await, json!("127.0.0.1"));
-    let by = || keystead::accounts::By { actor: audit::Actor::Operator, reason: None };
+    let by = || keystead::accounts::By::of(audit::Actor::Operator);
     let now = instance.clock.now();
     instance.running.app.lifecycle.delete(id, by(), now).await.unwrap();
     instance.running.app.lifecycle.erase(id, by(), now).await.unwrap();

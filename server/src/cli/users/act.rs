@@ -39,7 +39,7 @@ impl Target {
     pub(super) async fn act(&self, act: Act, app: &App, output: Output) -> Result<(), Failure> {
         let before = named(app, &self.user).await?.view;
         let (id, now) = (before.body().id, app.ground.clock.now());
-        let by = By { actor: Actor::Operator, reason: None };
+        let by = By::of(Actor::Operator);
         let (mut unlocked, mut erases_at) = (None, None);
         let done = match act {
             Act::Unlock => {

@@ -36,7 +36,7 @@ impl Create {
             credential,
             verified: self.verified,
         };
-        let by = By { actor: Actor::Operator, reason: None };
+        let by = By::of(Actor::Operator);
         let created = passwords::create(app, request, by, app.ground.clock.now()).await.map_err(|problem| match problem.code {
             Code::Conflict => taken(&self.email),
             _ => problem.into(),

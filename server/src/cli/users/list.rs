@@ -27,10 +27,10 @@ impl List {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let page = directory::list(&app.ground, &filter, self.cursor, limit).await.map_err(Problem::from)?;
         if self.json {
-            output.json(&Listing { items: page.people, next_cursor: page.next });
+            output.json(&Listing { items: page.people.into_iter().map(|entry| entry.view).collect(), next_cursor: page.next });
             return Ok(());
         }
-        let rows: Vec<_> = page.people.iter().map(row).collect();
+        let rows: Vec<_> = page.people.iter().map(|entry| row(&entry.view)).collect();
         output.table(&["ID", "E-MAIL", "NAME", "STATUS", "ROLES", "CREATED", "LAST ACTIVE"], &rows);
         if let Some(next) = page.next {
             output.line(format!("\nThere may be more: --cursor {next}"));

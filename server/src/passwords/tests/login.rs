@@ -14,7 +14,7 @@ use crate::support::{Instance, PASSWORD, SignedIn, Store, both_stores, eventuall
 const ADA: &str = "ada@example.com";
 
 pub(super) fn operator() -> By {
-    By { actor: Actor::Operator, reason: Some("a test".into()) }
+    By { reason: Some("a test".into()), ..By::of(Actor::Operator) }
 }
 
 /// Unknown, wrong, without a password, deleted: one answer.

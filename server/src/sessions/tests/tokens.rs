@@ -119,7 +119,7 @@ async fn tokens_of_people_who_are_gone_are_refused(store: Store) {
         let email = format!("{name}@example.com");
         let person = instance.signed_up(&email).await;
         let (id, now) = (person.id().parse().unwrap(), instance.clock.now());
-        let by = || keystead::accounts::By { actor: keystead::audit::Actor::System, reason: None };
+        let by = || keystead::accounts::By::of(keystead::audit::Actor::System);
         let lifecycle = &instance.running.app.lifecycle;
         match close {
             0 => lifecycle.suspend(id, by(), now).await.map(|_| ()),

@@ -9,7 +9,7 @@ use super::{ACCOUNT, TOKENS, token};
 use crate::support::{Instance, Store, both_stores, eventually};
 
 fn by() -> By {
-    By { actor: Actor::Operator, reason: None }
+    By::of(Actor::Operator)
 }
 
 /// On every instance; and no way back when the account is opened again.

@@ -186,3 +186,20 @@ both_stores!(
     a_replayed_proof_opens_nothing,
     a_token_without_its_key_is_not_used,
 );
+
+/// Without Redis the instances cannot agree on what was used: nothing is accepted twice, so nothing is accepted. Tokens that are not bound
+/// do not need that memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_no_proof_is_taken() {
+    let one = Instance::start(Store::Postgres).await;
+    let root = admin(&one).await;
+    let made = service(&root.api, &["clients:write"]).await;
+    let key = Key::ed25519();
+    let token = bound(&one, &made, &key).await;
+    let two = Instance::builder(Store::Postgres).second(&one).set("REDIS_URL", "redis://127.0.0.1:1").start().await;
+    let answer = key.with_token(&two, "GET", USERS, &token).get(USERS).await.expect_problem(503, "unavailable");
+    assert!(answer.header("retry-after").is_some());
+    let asked = [("grant_type", "client_credentials")];
+    form(&key.at(&two, &made.basic(&two), TOKEN), TOKEN, &asked).await.expect_problem(503, "unavailable");
+    form(&made.basic(&two), TOKEN, &asked).await.expect(200);
+}

@@ -1,0 +1,70 @@
+//! Whom somebody may act on, and who they are on record.
+
+use uuid::Uuid;
+
+use crate::accounts::By;
+use crate::accounts::directory::{self, Entry, Who};
+use crate::app::App;
+use crate::error::{Code, Problem};
+use crate::http::context::Origin;
+use crate::http::guard::Verified;
+
+/// The longest reason that is kept, in characters.
+pub(super) const REASON_MAX: usize = 500;
+
+/// The account with this id, in whatever state.
+///
+/// # Errors
+/// `not_found`.
+pub(super) async fn account(app: &App, id: Uuid) -> Result<Entry, Problem> {
+    directory::find(&app.ground, &Who::Id(id)).await?.ok_or_else(|| Code::NotFound.into())
+}
+
+/// The same for whom `caller` may act on: they hold everything that the account holds. Whoever may change accounts could
+/// otherwise lock out, or become, those who may do more.
+///
+/// # Errors
+/// `not_found`, `forbidden`.
+pub(super) async fn within_reach(app: &App, caller: &Verified, id: Uuid) -> Result<Entry, Problem> {
+    let found = account(app, id).await?;
+    holds(app, caller, &found.row.roles).await?;
+    Ok(found)
+}
+
+/// Whether `caller` holds everything that `roles` grant.
+///
+/// # Errors
+/// `forbidden`, with the first scope that is missing.
+pub(super) async fn holds(app: &App, caller: &Verified, roles: &[String]) -> Result<(), Problem> {
+    for scope in app.roles.snapshot().scopes_of(roles) {
+        if !app.grants(caller, scope).await? {
+            let detail = format!("This is about more than you have: it takes the scope `{scope}`, which you do not hold.");
+            return Err(Problem::new(Code::Forbidden).detail(detail));
+        }
+    }
+    Ok(())
+}
+
+/// Who acts, from where and why.
+pub(super) async fn by(app: &App, caller: &Verified, origin: Origin, reason: Option<String>) -> Result<By, Problem> {
+    let key = match caller.subject.person() {
+        Some(person) => Some(app.ground.keyring.get(person).await?),
+        None => None,
+    };
+    Ok(By { actor: caller.subject.into(), reason: reason.map(checked).transpose()?, origin: Some(origin), key })
+}
+
+fn checked(reason: String) -> Result<String, Problem> {
+    let refuse = |code, message: &str| Err(Problem::new(Code::ValidationFailed).field("reason", code, message.to_owned()));
+    let text = reason.trim();
+    if text.is_empty() {
+        return refuse("required", "Say why; it stands in the audit trail.");
+    }
+    if text.chars().count() > REASON_MAX {
+        return refuse("too_long", "Use at most 500 characters.");
+    }
+    if text.chars().any(char::is_control) {
+        return refuse("invalid_characters", "Use only visible characters.");
+    }
+    Ok(text.to_owned())
+}
