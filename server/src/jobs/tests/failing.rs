@@ -108,7 +108,7 @@ async fn dead_letters_are_paged_and_purged_by_age(engine: Engine) {
         ground.clock.advance(Duration::from_secs(60));
     }
     let first = jobs.list(Some(State::Dead), None, None, 3).await.unwrap();
-    let second = jobs.list(State::Dead, Some(first[2].id), 3).await.unwrap();
+    let second = jobs.list(Some(State::Dead), None, Some(first[2].id), 3).await.unwrap();
     let listed: Vec<_> = first.iter().chain(&second).map(|job| job.id).collect();
     assert_eq!(listed, ids, "newest first");
     assert_eq!(jobs.purge_dead(ground.clock.now().minus(Duration::from_secs(150))).await.unwrap(), 3);
