@@ -40,8 +40,8 @@ crate::statements! {
     LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
             password_changed_at, contested_at, updated_at
         FROM users WHERE id < $1 AND (status = $2 OR $2 = '') AND (deleted_at IS NULL OR $3) ORDER BY id DESC LIMIT $4";
-    /// Who was changed since.
-    CHANGED_SINCE = "SELECT id, updated_at, version FROM users WHERE updated_at > $1";
+    /// Who was changed since. Who is new was remembered by nobody: an import would be read again and again.
+    CHANGED_SINCE = "SELECT id, updated_at, version FROM users WHERE updated_at > $1 AND version > 1";
     /// A new password.
     SET_PASSWORD = "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3, version = version + 1 WHERE id = $1 AND status <> 'deleted'";
     /// A new password, unless it was changed meanwhile.

@@ -45,7 +45,8 @@ const MAIN: &[Migration] = migrations!("main":
     16 "0016_dpop",
     17 "0017_audit_denied",
     18 "0018_administrators",
-    19 "0019_queue_and_figures",
+    19 "0019_users_changed",
+    20 "0020_queue_and_figures",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
