@@ -72,6 +72,8 @@ pub struct Parts {
     pub attempts: Attempts,
     /// Feature flags in memory.
     pub flags: Flags,
+    /// Figures that were counted lately.
+    pub stats: admin::Stats,
     /// Sends letters.
     pub mailer: mail::Mailer,
 }
@@ -222,6 +224,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
     vec![
         ("accounts", accounts::STATEMENTS),
         ("account imports", accounts::import::STATEMENTS),
+        ("administration", admin::STATEMENTS),
         ("administrators", accounts::ADMINISTRATOR_STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),

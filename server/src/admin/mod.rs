@@ -4,16 +4,20 @@
 //! whoever acts on an account must hold everything that the account holds ([`users::reach`]), so that no scope to change accounts
 //! leads to more than that.
 //!
-//! Owns no table.
+//! Owns no table; [`stats`] counts in those of others.
 
+mod jobs;
 mod keys;
+mod stats;
 mod users;
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
+pub use stats::{FRESH as STATS_FRESH, STATEMENTS, Stats};
+
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(keys::routes()).merge(users::routes())
+    OpenApiRouter::new().merge(jobs::routes()).merge(keys::routes()).merge(stats::routes()).merge(users::routes())
 }

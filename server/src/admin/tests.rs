@@ -2,12 +2,16 @@
 
 #[path = "tests/accounts.rs"]
 mod accounts;
+#[path = "tests/jobs.rs"]
+mod jobs;
 #[path = "tests/keys.rs"]
 mod keys;
 #[path = "tests/limits.rs"]
 mod limits;
 #[path = "tests/search.rs"]
 mod search;
+#[path = "tests/stats.rs"]
+mod stats;
 
 use serde_json::json;
 

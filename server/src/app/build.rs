@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{App, Parts};
 use crate::accounts::{Lifecycle, People};
+use crate::admin;
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
 use crate::flags::Flags;
@@ -121,7 +122,19 @@ impl App {
         let tokens = Tokens::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens));
         let flags = Flags::new(ground.clone());
-        let parts = Parts { ground, people, roles, sessions, tokens, oauth, lifecycle, attempts: Attempts::default(), flags, mailer };
+        let parts = Parts {
+            ground,
+            people,
+            roles,
+            sessions,
+            tokens,
+            oauth,
+            lifecycle,
+            attempts: Attempts::default(),
+            flags,
+            mailer,
+            stats: admin::Stats::default(),
+        };
         Ok(Self(Arc::new(parts)))
     }
 

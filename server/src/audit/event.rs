@@ -66,6 +66,11 @@ impl Target {
         Self { kind: "token", id: Some(id) }
     }
 
+    /// A job of the queue.
+    pub const fn job(id: Uuid) -> Self {
+        Self { kind: "job", id: Some(id) }
+    }
+
     /// Something without an id.
     pub const fn none(kind: &'static str) -> Self {
         Self { kind, id: None }

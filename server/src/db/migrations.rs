@@ -46,6 +46,7 @@ const MAIN: &[Migration] = migrations!("main":
     17 "0017_audit_denied",
     18 "0018_administrators",
     19 "0019_users_changed",
+    20 "0020_queue_and_figures",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

@@ -35,7 +35,7 @@ use crate::secret::{Purpose, Random, RootKeys, SealError};
 use crate::time::{Clock, Timestamp};
 
 pub use backoff::ceiling as backoff_ceiling;
-pub use inspect::{Depth, JobInfo, State};
+pub use inspect::{Depth, JobInfo, Retried, State};
 pub use store::STATEMENTS;
 
 /// A kind of work: its name in the table and how it is retried. Declared as a constant by the slice that owns it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Kind;
+use super::{Kind, State};
 use crate::db::{Db, DbError, Row, Tx};
 use crate::time::Timestamp;
 use crate::{args, statements};
@@ -53,8 +53,20 @@ statements! {
                  min(run_at) FILTER (WHERE state = 'queued' AND run_at <= $1 AND (leased_until IS NULL OR leased_until <= $1))
              FROM jobs GROUP BY kind ORDER BY kind";
     LIST = "SELECT id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error
-            FROM jobs WHERE state = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-    REVIVE = "UPDATE jobs SET state = 'queued', run_at = $2, attempts = 0, finished_at = NULL WHERE id = $1 AND state = 'dead'";
+            FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_QUEUED = "SELECT id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error
+            FROM jobs WHERE state = 'queued' AND id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_DEAD = "SELECT id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error
+            FROM jobs WHERE state = 'dead' AND id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_KIND = "SELECT id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error
+            FROM jobs WHERE kind = $3 AND id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_KIND_QUEUED = "SELECT id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error
+            FROM jobs WHERE kind = $3 AND state = 'queued' AND id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_KIND_DEAD = "SELECT id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error
+            FROM jobs WHERE kind = $3 AND state = 'dead' AND id < $1 ORDER BY id DESC LIMIT $2";
+    REVIVE = "UPDATE jobs SET state = 'queued', run_at = $2, attempts = 0, finished_at = NULL WHERE id = $1 AND state = 'dead'
+            RETURNING id, kind, attempts, max_attempts, run_at, leased_until, enqueued_at, finished_at, last_error";
+    EXISTS = "SELECT id FROM jobs WHERE id = $1";
     PURGE = "DELETE FROM jobs WHERE state = 'dead' AND finished_at < $1";
 }
 
@@ -153,12 +165,27 @@ pub(super) async fn depth(db: &Db, now: Timestamp) -> Result<Vec<KindDepth>, DbE
     rows.iter().map(line).collect()
 }
 
-pub(super) async fn list(db: &Db, state: &'static str, before: Uuid, limit: u32) -> Result<Vec<Row>, DbError> {
-    db.query(LIST, args![state, before, limit]).await
+pub(super) async fn list(db: &Db, state: Option<State>, kind: Option<String>, before: Uuid, rows: i64) -> Result<Vec<Row>, DbError> {
+    let statement = match (state, &kind) {
+        (None, None) => LIST,
+        (Some(State::Queued), None) => LIST_QUEUED,
+        (Some(State::Dead), None) => LIST_DEAD,
+        (None, Some(_)) => LIST_KIND,
+        (Some(State::Queued), Some(_)) => LIST_KIND_QUEUED,
+        (Some(State::Dead), Some(_)) => LIST_KIND_DEAD,
+    };
+    let mut args = args![before, rows];
+    args.extend(kind.map(Into::into));
+    db.query(statement, args).await
 }
 
-pub(super) async fn revive(db: &Db, id: Uuid, now: Timestamp) -> Result<bool, DbError> {
-    Ok(db.write_one(REVIVE, args![id, now]).await?.1 == 1)
+/// The dead letter as it is queued again; nothing when there is no such dead letter.
+pub(super) async fn revive(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<Option<Row>, DbError> {
+    tx.query_opt(REVIVE, args![id, now]).await
+}
+
+pub(super) async fn exists(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
+    Ok(tx.query_opt(EXISTS, args![id]).await?.is_some())
 }
 
 pub(super) async fn purge(db: &Db, before: Timestamp) -> Result<u64, DbError> {

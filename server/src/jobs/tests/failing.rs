@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keystead::jobs::{Depth, Handler, JobError, Kind, State, backoff_ceiling, handler};
+use keystead::jobs::{Depth, Handler, JobError, Jobs, Kind, Retried, State, backoff_ceiling, handler};
 use uuid::Uuid;
 
 use super::ground::{Engine, Ground, both_engines};
@@ -21,7 +21,7 @@ async fn a_failing_job_waits_longer_each_time_and_ends_as_a_dead_letter(engine: 
     let failing = noting(&seen, || Err(JobError::Retry("the moon is full".into())));
     for attempt in 1..NOTE.max_attempts {
         assert_eq!(jobs.run_due(&failing).await.unwrap(), 1);
-        let waiting = jobs.list(State::Queued, None, 10).await.unwrap().remove(0);
+        let waiting = jobs.list(Some(State::Queued), None, None, 10).await.unwrap().remove(0);
         let wait = waiting.run_at.since(ground.clock.now());
         assert!(wait <= backoff_ceiling(attempt), "attempt {attempt} waits {wait:?}");
         assert_eq!((waiting.attempts, waiting.last_error.as_deref(), waiting.running), (attempt, Some("the moon is full"), false));
@@ -34,12 +34,17 @@ async fn a_failing_job_waits_longer_each_time_and_ends_as_a_dead_letter(engine: 
     assert_eq!(jobs.run_due(&failing).await.unwrap(), 0, "nothing runs a dead letter by itself");
 
     // A person mends the cause and sends it again.
-    assert!(jobs.retry(id).await.unwrap());
-    assert!(!jobs.retry(id).await.unwrap(), "it is not dead any more");
-    assert!(!jobs.retry(Uuid::nil()).await.unwrap());
+    assert!(matches!(retry(&ground, &jobs, id).await, Retried::Queued(job) if (job.attempts, job.state) == (0, State::Queued)));
+    assert!(matches!(retry(&ground, &jobs, id).await, Retried::NotDead));
+    assert!(matches!(retry(&ground, &jobs, Uuid::nil()).await, Retried::Unknown));
     assert_eq!(jobs.run_due(&noting(&seen, || Ok(()))).await.unwrap(), 1);
     assert_eq!(seen.attempts(), [1, 2, 3, 4, 1]);
     assert_eq!(jobs.depth().await.unwrap(), Depth::default());
+}
+
+async fn retry(ground: &Ground, jobs: &Jobs, id: Uuid) -> Retried {
+    let jobs = jobs.clone();
+    ground.db.write(async move |tx| jobs.retry(tx, id).await).await.unwrap()
 }
 
 async fn jobs_that_failed_together_do_not_come_back_together(engine: Engine) {
@@ -49,7 +54,7 @@ async fn jobs_that_failed_together_do_not_come_back_together(engine: Engine) {
         enqueue(&ground, &jobs, NOTE, ground.clock.now()).await;
     }
     jobs.run_due(&noting(&seen, || Err(JobError::Retry("no".into())))).await.unwrap();
-    let mut times: Vec<_> = jobs.list(State::Queued, None, 100).await.unwrap().iter().map(|job| job.run_at).collect();
+    let mut times: Vec<_> = jobs.list(Some(State::Queued), None, None, 100).await.unwrap().iter().map(|job| job.run_at).collect();
     times.sort_unstable();
     times.dedup();
     assert_eq!(times.len(), 20);
@@ -61,7 +66,7 @@ async fn what_can_never_work_dies_at_once(engine: Engine) {
     let id = enqueue(&ground, &jobs, NOTE, ground.clock.now()).await;
     // Control characters would be refused by PostgreSQL (NUL) or break a log line.
     jobs.run_due(&noting(&seen, || Err(JobError::Dead(format!("no\0way\n{}", "é".repeat(1000)))))).await.unwrap();
-    let dead = jobs.list(State::Dead, None, 10).await.unwrap().remove(0);
+    let dead = jobs.list(Some(State::Dead), None, None, 10).await.unwrap().remove(0);
     assert_eq!((dead.id, dead.finished_at, dead.attempts), (id, Some(ground.clock.now()), 1));
     assert_eq!(dead.last_error.unwrap(), format!("no way {}", "é".repeat(493)));
 }
@@ -78,7 +83,7 @@ async fn a_panic_is_a_failed_attempt_and_harms_nobody_else(engine: Engine) {
         assert_eq!(jobs.run_due(&handlers).await.unwrap(), 2, "{name}");
     }
     assert_eq!(seen.len(), 2);
-    let waiting = jobs.list(State::Queued, None, 10).await.unwrap();
+    let waiting = jobs.list(Some(State::Queued), None, None, 10).await.unwrap();
     assert!(waiting.iter().all(|job| job.last_error.as_deref() == Some("the handler panicked")), "{waiting:?}");
 }
 
@@ -88,7 +93,7 @@ async fn a_payload_of_another_shape_is_retried(engine: Engine) {
     enqueue(&ground, &jobs, NOTE, ground.clock.now()).await;
     let handlers = [(NOTE, handler(async |job: keystead::jobs::Claimed| job.read::<u64>().map(drop)))];
     jobs.run_due(&handlers).await.unwrap();
-    let waiting = jobs.list(State::Queued, None, 10).await.unwrap().remove(0);
+    let waiting = jobs.list(Some(State::Queued), None, None, 10).await.unwrap().remove(0);
     assert_eq!(waiting.last_error.as_deref(), Some("the payload does not have the expected shape"), "and nothing of it is quoted");
 }
 
@@ -102,8 +107,8 @@ async fn dead_letters_are_paged_and_purged_by_age(engine: Engine) {
         jobs.run_due(&dying).await.unwrap();
         ground.clock.advance(Duration::from_secs(60));
     }
-    let first = jobs.list(State::Dead, None, 3).await.unwrap();
-    let second = jobs.list(State::Dead, Some(first[2].id), 3).await.unwrap();
+    let first = jobs.list(Some(State::Dead), None, None, 3).await.unwrap();
+    let second = jobs.list(Some(State::Dead), None, Some(first[2].id), 3).await.unwrap();
     let listed: Vec<_> = first.iter().chain(&second).map(|job| job.id).collect();
     assert_eq!(listed, ids, "newest first");
     assert_eq!(jobs.purge_dead(ground.clock.now().minus(Duration::from_secs(150))).await.unwrap(), 3);

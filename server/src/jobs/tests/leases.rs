@@ -46,7 +46,7 @@ async fn a_job_that_kills_its_workers_ends_as_a_dead_letter(engine: Engine) {
     }
     jobs.run_due(&noting(&seen, || Ok(()))).await.unwrap();
     assert_eq!(seen.len(), 0, "it is not given another process to kill");
-    let dead = jobs.list(State::Dead, None, 10).await.unwrap().remove(0);
+    let dead = jobs.list(Some(State::Dead), None, None, 10).await.unwrap().remove(0);
     assert_eq!(dead.last_error.as_deref(), Some("its workers stopped before they could report an outcome"));
 }
 
@@ -98,7 +98,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing(engine: Engine) {
     finish.cancel();
     stop.cancel();
     worker.await.unwrap();
-    let waiting = quick.list(State::Queued, None, 10).await.unwrap().remove(0);
+    let waiting = quick.list(Some(State::Queued), None, None, 10).await.unwrap().remove(0);
     assert_eq!((waiting.attempts, waiting.last_error.as_deref()), (2, Some("once more")), "the later owner's word counts");
 }
 

@@ -169,7 +169,7 @@ async fn a_kind_of_a_newer_version_is_left_to_it(engine: Engine) {
         assert_eq!(old.run_due(&[]).await.unwrap(), 0);
         ground.clock.advance(Duration::from_secs(60));
     }
-    let waiting = old.list(State::Queued, None, 10).await.unwrap();
+    let waiting = old.list(Some(State::Queued), None, None, 10).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].attempts, waiting[0].kind.as_str()), (1, 0, "test.new"));
     let handlers = [(NEW, noting(&seen, || Ok(())).remove(0).1)];
     assert_eq!(new.run_due(&handlers).await.unwrap(), 1);
@@ -192,7 +192,7 @@ async fn a_payload_is_unreadable_in_the_table(engine: Engine) {
     ground.db.write_one(SWAP, keystead::args![payloads[0].clone()]).await.unwrap();
     jobs.run_due(&noting(&seen, || Ok(()))).await.unwrap();
     assert_eq!(seen.len(), 1);
-    let dead = jobs.list(State::Dead, None, 10).await.unwrap();
+    let dead = jobs.list(Some(State::Dead), None, None, 10).await.unwrap();
     assert_eq!(dead[0].last_error.as_deref(), Some("the sealed value was altered or belongs elsewhere"));
 }
 

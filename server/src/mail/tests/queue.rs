@@ -35,7 +35,7 @@ async fn a_letter_that_is_put_off_arrives_later_as_the_same_message(engine: Engi
     let post = Post::new(engine, &[Step::AfterLetter("451 4.3.0 ada@example.org: later"), Step::Accept]).await;
     let job = post.post().await;
     assert_eq!(post.run().await, 1);
-    let waiting = post.ground.jobs().list(State::Queued, None, 10).await.unwrap().remove(0);
+    let waiting = post.ground.jobs().list(Some(State::Queued), None, None, 10).await.unwrap().remove(0);
     assert_eq!(waiting.last_error.as_deref(), Some("the SMTP server asks to try later: 451 4.3.0"));
     post.ground.clock.advance(backoff_ceiling(1));
     assert_eq!(post.run().await, 1);
@@ -49,7 +49,7 @@ async fn a_refused_letter_is_a_dead_letter_without_the_address(engine: Engine) {
     let post = Post::new(engine, &[Step::AtRecipient("550 5.1.1 <ada@example.org>: no such user")]).await;
     let job = post.post().await;
     post.run().await;
-    let dead = post.ground.jobs().list(State::Dead, None, 10).await.unwrap().remove(0);
+    let dead = post.ground.jobs().list(Some(State::Dead), None, None, 10).await.unwrap().remove(0);
     assert_eq!((dead.id, dead.kind.as_str(), dead.attempts), (job, SEND.name, 1));
     assert_eq!(dead.last_error.as_deref(), Some("the SMTP server refused the letter: 550 5.1.1"));
 }
