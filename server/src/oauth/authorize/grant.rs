@@ -74,7 +74,7 @@ pub(in crate::oauth) async fn redeem(
     }
     let refreshable = client.may(Grant::RefreshToken);
     let wish = TokenWish { resources: resources.as_deref(), jkt, refreshable, ..TokenWish::default() };
-    Ok(of_session(app, client, new.session(), &grantor.view, wish, code.nonce.as_deref(), now)?)
+    of_session(app, client, new.session(), &grantor.view, wish, code.nonce.as_deref(), now)
 }
 
 /// Fewer audiences than were granted (RFC 8707 section 2.2).

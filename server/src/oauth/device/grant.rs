@@ -112,7 +112,7 @@ async fn begin_session(
     }
     count("signed_in");
     let wish = TokenWish { jkt, refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
-    Ok(of_session(app, client, new.session(), &approver.view, wish, None, now)?)
+    of_session(app, client, new.session(), &approver.view, wish, None, now)
 }
 
 /// Whoever let the device in.
