@@ -83,11 +83,19 @@ const mixed = await agreeing(client.buildAuthorizationUrl(web, parameters))
 mixed.searchParams.set('iss', 'https://attacker.example')
 await assert.rejects(client.authorizationCodeGrant(web, mixed, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }))
 
-// Signed out at the application, signed out here.
-const again = await agreeing(client.buildAuthorizationUrl(web, parameters))
+// The same with tokens that only the holder of a key can use.
+const dpop = client.getDPoPHandle(web, await client.randomDPoPKeyPair('ES256'))
+const bound = await agreeing(client.buildAuthorizationUrl(web, { ...parameters, dpop_jkt: await dpop.calculateThumbprint() }))
 const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }
-const tokens = await client.authorizationCodeGrant(web, again, checks)
+const tokens = await client.authorizationCodeGrant(web, bound, checks, undefined, { DPoP: dpop })
+assert.equal(tokens.token_type.toLowerCase(), 'dpop')
+assert.equal((await client.fetchUserInfo(web, tokens.access_token, given.sub, { DPoP: dpop })).sub, given.sub)
+await assert.rejects(client.fetchUserInfo(web, tokens.access_token, given.sub), { status: 401 })
+const renewed = await client.refreshTokenGrant(web, tokens.refresh_token, undefined, { DPoP: dpop })
+assert.equal(renewed.token_type.toLowerCase(), 'dpop')
+
+// Signed out at the application, signed out here.
 const leave = client.buildEndSessionUrl(web, { id_token_hint: tokens.id_token, post_logout_redirect_uri: given.web.left, state })
 const left = await fetch(leave, { redirect: 'manual' })
 assert.equal(left.headers.get('location'), `${given.web.left}?state=${state}`)
-await assert.rejects(client.refreshTokenGrant(web, tokens.refresh_token), { error: 'invalid_grant' })
+await assert.rejects(client.refreshTokenGrant(web, renewed.refresh_token, undefined, { DPoP: dpop }), { error: 'invalid_grant' })
