@@ -20,5 +20,10 @@ pub use stats::{FRESH as STATS_FRESH, STATEMENTS, Stats};
 
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(impersonation::routes()).merge(jobs::routes()).merge(keys::routes()).merge(stats::routes()).merge(users::routes())
+    OpenApiRouter::new()
+        .merge(impersonation::routes())
+        .merge(jobs::routes())
+        .merge(keys::routes())
+        .merge(stats::routes())
+        .merge(users::routes())
 }

@@ -180,7 +180,11 @@ pub(super) fn open_sealed(roots: &RootKeys, key: Option<&PersonKey>, event: &Rec
     };
     let plain: Json = opened.ok().and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
     let text = |name: &str| plain[name].as_str().map(str::to_owned);
-    let origin =
-        Origin { ip: text("ip").and_then(|ip| ip.parse().ok()), user_agent: text("userAgent"), request_id: event.request_id.clone(), impersonator: None };
+    let origin = Origin {
+        ip: text("ip").and_then(|ip| ip.parse().ok()),
+        user_agent: text("userAgent"),
+        request_id: event.request_id.clone(),
+        impersonator: None,
+    };
     (origin, text("reason"))
 }

@@ -27,8 +27,8 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::guard::{Scope, Subject, Verified};
 use crate::http::visit::Visit;
-use crate::sessions::{Actor, Confirmation};
 use crate::sessions::store::Session;
+use crate::sessions::{Actor, Confirmation};
 
 /// The parameters, for the API reference.
 #[derive(Deserialize, ToSchema)]

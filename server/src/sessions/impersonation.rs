@@ -27,7 +27,14 @@ use crate::time::Timestamp;
 impl Sessions {
     /// Prepares a session in which the owner of `parent` acts as the person of `key` until `ends`. Nothing of where the administrator is goes into
     /// it: the person sees their sessions.
-    pub fn prepare_impersonation(&self, parent: &Session, person: &PersonView, key: &PersonKey, ends: Timestamp, now: Timestamp) -> NewSession {
+    pub fn prepare_impersonation(
+        &self,
+        parent: &Session,
+        person: &PersonView,
+        key: &PersonKey,
+        ends: Timestamp,
+        now: Timestamp,
+    ) -> NewSession {
         let authorization = Authorization {
             client: FIRST_PARTY_CLIENT.to_owned(),
             scopes: self.lent(person),

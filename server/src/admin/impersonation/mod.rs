@@ -28,8 +28,8 @@ use crate::http::extract::Json;
 use crate::http::guard::{Scoped, Subject, Verified};
 use crate::idempotency::{self, Idempotent};
 use crate::mail::{self, Letter};
-use crate::sessions::{self, SessionView};
 use crate::sessions::store::Session;
+use crate::sessions::{self, SessionView};
 use crate::time::Timestamp;
 
 const MINUTE: u64 = 60;
