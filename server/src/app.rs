@@ -164,12 +164,51 @@ impl App {
                 Ok(client.ok_or_else(gone)?.has_scope(scope) && held)
             }
             Subject::Person { .. } | Subject::Token { .. } if !held && !caller.own => Ok(false),
+            // What an application does for a person ends with its registration, too.
+            Subject::Person { .. } if !caller.own && caller.impersonator.is_none() && !self.is_registered(caller, scope).await? => {
+                Ok(false)
+            }
             Subject::Person { user, .. } | Subject::Token { user, .. } => {
                 let Some(person) = self.people.view(user).await? else { return Ok(false) };
                 // Who lost access lost their tokens with it; nobody who somehow kept one gets in.
                 let active = person.status == Status::Active;
                 Ok(active && (PERSONAL.contains(&scope) || self.roles.grants(&person.roles, scope)))
             }
+        }
+    }
+
+    /// Whether the client that a person's token was issued to is registered for `scope` now.
+    async fn is_registered(&self, caller: &Verified, scope: &str) -> Result<bool, Problem> {
+        let client = self.oauth.clients.live(&caller.client).await?;
+        Ok(client.is_some_and(|client| client.has_scope(scope)))
+    }
+
+    /// The first scope that `roles` grant and `caller` does not hold; whoever acts on others must hold what they hold.
+    ///
+    /// # Errors
+    /// As [`App::grants`].
+    pub async fn beyond(&self, caller: &Verified, roles: &[String]) -> Result<Option<String>, Problem> {
+        for scope in self.roles.snapshot().scopes_of(roles) {
+            if !self.grants(caller, scope).await? {
+                return Ok(Some(scope.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the session or token that `caller` came with still goes on: for requests that take long, after which what was
+    /// checked at their beginning may be over.
+    ///
+    /// # Errors
+    /// `session_revoked`, or why it cannot be known.
+    pub async fn still(&self, caller: &Verified) -> Result<(), Problem> {
+        match caller.subject {
+            Subject::Person { session, .. } => {
+                let found = sessions::store::find(&self.ground.db, session).await?;
+                if found.is_some_and(|found| found.ended_at.is_none()) { Ok(()) } else { Err(Code::SessionRevoked.into()) }
+            }
+            Subject::Token { token, .. } => self.tokens.check(token),
+            Subject::Service(_) => self.oauth.revoked.check(caller.id),
         }
     }
 

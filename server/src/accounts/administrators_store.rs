@@ -14,6 +14,8 @@ crate::statements! {
     /// Other roles for the version that somebody knows; 0 for whichever it is.
     SET_ROLES = "UPDATE users SET roles = $2, updated_at = $3, version = version + 1
         WHERE id = $1 AND status <> 'deleted' AND (version = $4 OR $4 = 0)";
+    /// Nobody signs in with the password any more.
+    DROP_PASSWORD = "UPDATE users SET password_hash = NULL, password_changed_at = $2 WHERE id = $1";
     /// Another profile, in the same way.
     SET_PROFILE_OF = "UPDATE users SET name = coalesce($2, name), job_role = CASE WHEN $3 THEN $4 ELSE job_role END, updated_at = $5, version = version + 1
         WHERE id = $1 AND status <> 'deleted' AND (version = $6 OR $6 = 0)",
@@ -30,6 +32,11 @@ pub(super) async fn hold_administrators(tx: &mut Tx) -> Result<Vec<Uuid>, DbErro
         }
     }
     Ok(active)
+}
+
+/// Voids somebody's password: whoever knows it is not let in, and a new one is set by a link.
+pub(super) async fn drop_password(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<(), DbError> {
+    tx.execute(DROP_PASSWORD, args![id, now]).await.map(|_| ())
 }
 
 /// Gives somebody exactly `roles`; false when they are deleted, or not of `version` (any more).

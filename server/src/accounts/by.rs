@@ -17,12 +17,14 @@ pub struct By {
     pub origin: Option<Origin>,
     /// The actor's key, when they are a person: their address and what they write are sealed with it.
     pub key: Option<PersonKey>,
+    /// The version of the account that it was decided on; `None` where that does not matter.
+    pub seen: Option<i64>,
 }
 
 impl By {
     /// By `actor`, from nowhere and without a reason.
     pub const fn of(actor: Actor) -> Self {
-        Self { actor, reason: None, origin: None, key: None }
+        Self { actor, reason: None, origin: None, key: None, seen: None }
     }
 
     /// That `action` was done to `target`.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::administrators;
 use super::by::By;
 use super::people::People;
 use super::status::Status;
 use super::store::{self, Move};
+use super::{administrators, administrators_store};
 use crate::audit::{self, Action, Target};
 use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
@@ -40,6 +40,9 @@ pub enum LifecycleError {
     /// The account is in a state that this cannot come from.
     #[error("the account is {}, so this cannot be done", .0.as_str())]
     Conflict(Status),
+    /// The account is not any more what it was when this was decided.
+    #[error("the account was changed meanwhile")]
+    Changed,
     /// The installation would have no administrator left.
     #[error("this is the last active administrator")]
     LastAdministrator,
@@ -58,6 +61,7 @@ impl From<LifecycleError> for Problem {
             LifecycleError::Conflict(status) => {
                 Problem::new(Code::Conflict).detail(format!("The account is {}; this cannot be done from there.", status.as_str()))
             }
+            LifecycleError::Changed => Code::VersionConflict.into(),
             LifecycleError::LastAdministrator => last_administrator(),
             LifecycleError::Db(error) => error.into(),
             LifecycleError::Keyring(error) => error.into(),
@@ -177,7 +181,7 @@ impl Lifecycle {
         self.step_told(person, step, action, by, now, None).await
     }
 
-    /// The same, and tells the person by `letter`.
+    /// The same; in a lock-down the password is void as well, and the person is told by a letter to their address.
     async fn step_told(
         &self,
         person: Uuid,
@@ -185,9 +189,9 @@ impl Lifecycle {
         action: Action,
         by: By,
         now: Timestamp,
-        letter: Option<(String, Letter)>,
+        lock_down: Option<(String, Letter)>,
     ) -> Result<(), LifecycleError> {
-        let this = self.clone();
+        let (this, seen) = (self.clone(), by.seen);
         let event = self.event(action, person, &by, now);
         let moved = self
             .ground
@@ -196,14 +200,15 @@ impl Lifecycle {
                 if step.to != Status::Active && !administrators::can_do_without(tx, person).await? {
                     return Err(LifecycleError::LastAdministrator);
                 }
-                if !store::set_status(tx, person, step, now).await? {
+                if !store::set_status(tx, person, step, seen, now).await? {
                     return Ok(false);
                 }
                 if step.to != Status::Active {
                     this.tell(tx, person, now).await?;
                 }
                 audit::record(tx, &event).await?;
-                if let Some((email, letter)) = &letter {
+                if let Some((email, letter)) = &lock_down {
+                    administrators_store::drop_password(tx, person, now).await?;
                     mail::post(tx, &this.ground.jobs, email, letter.clone(), now).await?;
                 }
                 this.people.changed_on_commit(tx, person);
@@ -214,7 +219,10 @@ impl Lifecycle {
             return Ok(());
         }
         let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
-        Err(LifecycleError::Conflict(found.status))
+        match step.from.contains(&found.status) && seen.is_some_and(|seen| seen != found.version) {
+            true => Err(LifecycleError::Changed),
+            false => Err(LifecycleError::Conflict(found.status)),
+        }
     }
 
     async fn tell(&self, tx: &mut Tx, person: Uuid, now: Timestamp) -> Result<(), DbError> {

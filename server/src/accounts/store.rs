@@ -71,7 +71,7 @@ crate::statements! {
         WHERE id = $1 AND status = 'active'";
     /// From one of two states to another; out of a deletion only while its grace lasts.
     SET_STATUS = "UPDATE users SET status = $4, deleted_at = $5, erases_at = $6, updated_at = $7, version = version + 1
-        WHERE id = $1 AND (status = $2 OR status = $3) AND (erases_at IS NULL OR erases_at > $7)";
+        WHERE id = $1 AND (status = $2 OR status = $3) AND (erases_at IS NULL OR erases_at > $7) AND (version = $8 OR $8 = 0)";
     /// Ends the grace of a deleted person, so that nobody restores them while they are erased.
     END_GRACE = "UPDATE users SET erases_at = 0 WHERE id = $1 AND status = 'deleted'";
     /// Removes a person for good.
@@ -308,10 +308,11 @@ pub struct Move {
     pub erases_at: Option<Timestamp>,
 }
 
-/// Moves an account's state; false when it was in none of the states it may come from.
-pub async fn set_status(tx: &mut Tx, id: Uuid, step: Move, now: Timestamp) -> Result<bool, DbError> {
+/// Moves an account's state; false when it was in none of the states it may come from, or not of the version that was `seen`.
+pub async fn set_status(tx: &mut Tx, id: Uuid, step: Move, seen: Option<i64>, now: Timestamp) -> Result<bool, DbError> {
     let deleted_at = (step.to == Status::Deleted).then_some(now);
-    let args = args![id, step.from[0].as_str(), step.from[1].as_str(), step.to.as_str(), deleted_at, step.erases_at, now];
+    let args =
+        args![id, step.from[0].as_str(), step.from[1].as_str(), step.to.as_str(), deleted_at, step.erases_at, now, seen.unwrap_or(0)];
     Ok(tx.execute(SET_STATUS, args).await? == 1)
 }
 

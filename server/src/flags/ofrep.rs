@@ -22,7 +22,7 @@ use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body;
 use crate::http::extract::json_bytes;
-use crate::http::guard::{Bearer, Scope, Subject, lacks};
+use crate::http::guard::{Bearer, Scope, lacks};
 
 /// The routes of the protocol.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -189,8 +189,8 @@ fn read(bytes: &[u8]) -> serde_json::Result<Option<Value>> {
 
 /// The context to evaluate in, or what is wrong with the one that was sent.
 async fn context_of(app: &App, caller: &Bearer, request: Request<Body>) -> Result<Result<Value, Failure<'static>>, Problem> {
-    // A personal access token was made for what it names, and says so before anything is read.
-    if matches!(caller.subject, Subject::Token { .. }) && !app.grants(caller, FlagsEvaluate::NAME).await? {
+    // A personal access token, and that of an application, is for what it names; that is said before anything is read.
+    if caller.subject.person().is_some() && !caller.own && !app.grants(caller, FlagsEvaluate::NAME).await? {
         return Err(lacks::<FlagsEvaluate>(caller));
     }
     let bytes = body::read(request.into_body()).await?;

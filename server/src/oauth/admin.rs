@@ -15,6 +15,7 @@ use super::client_body::{ClientAnswer, ClientBody, ClientChange, ClientWithSecre
 use super::registration::Wanted;
 use super::registry::By;
 use super::store;
+use crate::access::SCOPES;
 use crate::access::scope::ClientsWrite;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
@@ -61,6 +62,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let wanted = Wanted::from(request);
     check_holds(&app, &caller, &wanted.scopes).await?;
+    check_trust(&app, &caller, wanted.first_party).await?;
     let by = by(&app, &caller, origin).await?;
     let (this, subject) = (app.clone(), caller.subject.id());
     let work = Box::pin(async move {
@@ -102,6 +104,7 @@ async fn update(
     let (wanted, disabled) = request.over(&before);
     check_holds(&app, &caller, &before.scopes).await?;
     check_holds(&app, &caller, &wanted.scopes).await?;
+    check_trust(&app, &caller, before.first_party || wanted.first_party).await?;
     let client = app.oauth.update(&before, wanted, disabled, by(&app, &caller, origin).await?, now).await?;
     Ok(tagged(&client))
 }
@@ -139,6 +142,7 @@ async fn rotate_secret(
 ) -> Result<Json<ClientWithSecret>, Problem> {
     let before = app.oauth.find(id).await?;
     check_holds(&app, &caller, &before.scopes).await?;
+    check_trust(&app, &caller, before.first_party).await?;
     let registered = app.oauth.rotate_secret(&before, by(&app, &caller, origin).await?, now).await?;
     Ok(Json(ClientWithSecret::from(&registered)))
 }
@@ -149,6 +153,21 @@ async fn check_holds(app: &App, caller: &Scoped<ClientsWrite>, scopes: &[String]
     for scope in scopes.iter().filter(|scope| roles.governs(scope)) {
         if !app.grants(caller, scope).await? {
             let detail = format!("The client has the scope `{scope}`, which you do not have; with the client you would have it, too.");
+            return Err(Problem::new(Code::InsufficientScope).detail(detail));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `caller` may make a client one that people are not asked about, or touch one that is: it is told who they are without
+/// their say, so it takes somebody who may do everything anyway.
+async fn check_trust(app: &App, caller: &Scoped<ClientsWrite>, first_party: bool) -> Result<(), Problem> {
+    if !first_party {
+        return Ok(());
+    }
+    for scope in SCOPES {
+        if !app.grants(caller, scope).await? {
+            let detail = "People are not asked about a first-party client; only an administrator registers or changes one.";
             return Err(Problem::new(Code::InsufficientScope).detail(detail));
         }
     }

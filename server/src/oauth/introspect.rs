@@ -151,6 +151,15 @@ async fn access_token<'a>(app: &App, verified: &'a Verified) -> Result<Introspec
 async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Problem> {
     let roles = app.roles.snapshot();
     let held = || verified.scopes.iter().map(String::as_str);
+    if verified.impersonator.is_some() {
+        let mut kept = Vec::new();
+        for scope in held() {
+            if app.grants(verified, scope).await? {
+                kept.push(scope);
+            }
+        }
+        return Ok(Some(kept.join(" ")));
+    }
     let kept: Vec<&str> = match verified.subject {
         Subject::Service(_) => {
             let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };
@@ -165,7 +174,11 @@ async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Pr
             let Some(person) = app.people.view(user).await? else { return Ok(None) };
             match verified.own {
                 true => return Ok(Some(app.roles.scope_claim(&person.roles))),
-                false => held().filter(|scope| !roles.governs(scope) || roles.grants(&person.roles, scope)).collect(),
+                false => {
+                    let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };
+                    let usable = |scope: &&str| client.has_scope(scope) && (!roles.governs(scope) || roles.grants(&person.roles, scope));
+                    held().filter(usable).collect()
+                }
             }
         }
     };

@@ -44,7 +44,7 @@ pub(super) async fn refresh(app: &App, client: &Client, origin: &Origin, form: &
     }
     let resources = resources(&session, form, app.ground.settings.public_url())?;
     let wish = TokenWish { scopes: scopes.as_deref(), resources: resources.as_deref(), jkt, refreshable: true };
-    Ok(of_session(app, &session, &person, wish, None, now)?)
+    of_session(app, client, &session, &person, wish, None, now)
 }
 
 /// Fewer audiences than were granted (RFC 8707 section 2.2).

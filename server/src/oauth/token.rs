@@ -96,12 +96,17 @@ pub(super) struct TokenAnswer {
 /// is among what it gets. `nonce` is that of the authorization request; a refresh has none (OpenID Connect Core section 12.2).
 pub(super) fn of_session(
     app: &App,
+    client: &Client,
     session: &Session,
     person: &Arc<PersonView>,
     wish: TokenWish<'_>,
     nonce: Option<&str>,
     now: Timestamp,
-) -> Result<TokenAnswer, Problem> {
+) -> Result<TokenAnswer, Refusal> {
+    // What the client was registered for when the person agreed may have been taken from it since.
+    let (scopes, resources) =
+        (registered_scopes(client, session, &wish), registered_resources(client, session, &wish, app.ground.settings.public_url())?);
+    let wish = TokenWish { scopes: Some(&scopes), resources: Some(&resources), ..wish };
     let tokens = app.sessions.client_tokens(session, person, wish, now)?;
     let id_token =
         id_token::wanted(&tokens.scope).then(|| id_token::issue(&app.ground, session, &tokens.access_token, nonce, now)).transpose()?;
@@ -113,6 +118,22 @@ pub(super) fn of_session(
         refresh_token: tokens.refresh_token.map(|token| token.expose_secret().to_owned()),
         id_token,
     })
+}
+
+fn registered_scopes(client: &Client, session: &Session, wish: &TokenWish<'_>) -> Vec<String> {
+    let wanted = wish.scopes.unwrap_or(&session.authorization.scopes);
+    wanted.iter().filter(|scope| client.has_scope(scope)).cloned().collect()
+}
+
+fn registered_resources(client: &Client, session: &Session, wish: &TokenWish<'_>, issuer: &str) -> Result<Vec<String>, OAuthError> {
+    let wanted = wish.resources.unwrap_or(&session.authorization.resources);
+    let registered = |one: &&String| *one == issuer || client.party.resources.contains(one);
+    let left: Vec<String> = wanted.iter().filter(registered).cloned().collect();
+    // With nothing left the token would be for this server, which nobody asked for.
+    if left.is_empty() && !wanted.is_empty() {
+        return Err(OAuthError::new(OAuthCode::InvalidTarget, "The client is no longer registered for any of these resources."));
+    }
+    Ok(left)
 }
 
 /// The claims of a token that speaks for a client itself (RFC 9068 section 2.2): nobody is signed in, so there is neither

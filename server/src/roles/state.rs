@@ -103,7 +103,7 @@ impl Roles {
     /// The store does not answer.
     pub async fn poll(&self) -> Result<(), DbError> {
         let known = self.snapshot();
-        let changed = store::changed_since(&self.0.ground.db, known.newest.minus(POLL_OVERLAP)).await?;
+        let changed = store::changed_since(&self.0.ground.db, known.newest.min(self.0.ground.clock.now()).minus(POLL_OVERLAP)).await?;
         if changed.iter().any(|(name, version)| known.versions.get(name) != Some(version)) {
             self.reload().await?;
         }

@@ -17,7 +17,6 @@ use crate::access::SCOPES;
 use crate::access::scope::{PERSONAL, UsersImpersonate};
 use crate::accounts::{PersonView, Status};
 use crate::audit::Actor;
-use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::http::context::Origin;
 use crate::http::guard::{Scope, Subject, Verified};
@@ -86,11 +85,6 @@ impl Sessions {
         };
         let token = self.ground.signer.sign(ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
         Ok((token, session.expires_at.since(now).as_secs()))
-    }
-
-    /// Whether the session that another one is opened from goes on; true holds until `tx` ends.
-    pub async fn hold_parent(&self, tx: &mut Tx, parent: &Session, now: Timestamp) -> Result<bool, DbError> {
-        store::hold_parent(tx, parent.id, parent.user, now).await
     }
 
     /// Whether `admin` may act as others at this moment.

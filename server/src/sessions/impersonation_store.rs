@@ -9,8 +9,6 @@ use crate::db::{Db, DbError, Tx};
 use crate::time::Timestamp;
 
 crate::statements! {
-    /// Holds the session that another one is opened from: it does not end before the transaction does.
-    HOLD_PARENT = "UPDATE sessions SET seen_generation = seen_generation WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3";
     /// Ends what an administrator opened from one session of theirs.
     END_FROM = "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE impersonator_id = $1 AND parent_id = $2 AND ended_at IS NULL
         RETURNING id, client_id, user_id";
@@ -20,11 +18,6 @@ crate::statements! {
     /// Who acts as whom at the moment.
     OPEN = "SELECT id, user_id, impersonator_id FROM sessions
         WHERE impersonator_id IS NOT NULL AND ended_at IS NULL AND expires_at > $1 ORDER BY id LIMIT 1000";
-}
-
-/// Whether the session `id` of `user` goes on; true holds until `tx` ends.
-pub(super) async fn hold_parent(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp) -> Result<bool, DbError> {
-    Ok(tx.execute(HOLD_PARENT, args![id, user, now]).await? == 1)
 }
 
 /// Ends what `admin` opened from their session `parent`.

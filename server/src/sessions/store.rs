@@ -45,6 +45,12 @@ crate::statements! {
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
             scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id";
+    /// Whether a session goes on; on PostgreSQL nobody ends it until the commit.
+    HOLD = "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL",
+      postgres "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL FOR SHARE";
+    /// Waits for whoever begins something from a person's sessions at this moment, so that what they begin is seen and ended, too.
+    AWAIT = "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY id",
+      postgres "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY id FOR UPDATE";
     /// Ends one session of a person, and those that were authorised from it, but what was granted to go on without the person.
     END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4
         WHERE user_id = $2 AND ended_at IS NULL AND (id = $1
@@ -238,8 +244,14 @@ pub struct Ended {
     pub user: Uuid,
 }
 
+/// Whether the session goes on; true holds until `tx` ends.
+pub async fn hold(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
+    Ok(tx.query_opt(HOLD, args![id]).await?.is_some())
+}
+
 /// Ends one open session of `user` with those that were authorised from it, and those in which they act as others from there.
 pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
+    tx.query(AWAIT, args![user]).await?;
     let mut all = ended(&tx.query(END_ONE, args![id, user, now, reason]).await?)?;
     all.extend(impersonations::end_from(tx, user, id, now).await?);
     Ok(all)
@@ -247,6 +259,7 @@ pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: 
 
 /// Ends all open sessions of `user` but `keep`, and those in which they act as others but from there.
 pub async fn end_others(tx: &mut Tx, user: Uuid, keep: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
+    tx.query(AWAIT, args![user]).await?;
     let mut all = ended(&tx.query(END_OTHERS, args![user, keep, now, reason]).await?)?;
     all.extend(impersonations::end_from_others(tx, user, keep, now).await?);
     Ok(all)
@@ -254,6 +267,7 @@ pub async fn end_others(tx: &mut Tx, user: Uuid, keep: Uuid, now: Timestamp, rea
 
 /// Ends all open sessions of `user` through `client`.
 pub async fn end_of_client(tx: &mut Tx, user: Uuid, client: &str, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
+    tx.query(AWAIT, args![user]).await?;
     ended(&tx.query(END_OF_CLIENT, args![user, client.to_owned(), now, reason]).await?)
 }
 

@@ -52,6 +52,11 @@ async fn revoke(
     ids: Result<Path<(Uuid, Uuid)>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path((id, token)) = ids?;
+    let person = app.people.view(id).await?.ok_or(Code::NotFound)?;
+    if let Some(scope) = app.beyond(&caller, &person.roles).await? {
+        let detail = format!("The account may do more than you: it takes the scope `{scope}`, which you do not hold.");
+        return Err(Problem::new(Code::Forbidden).detail(detail));
+    }
     let key = match caller.subject.person() {
         Some(person) => Some(app.ground.keyring.get(person).await?),
         None => None,

@@ -51,11 +51,11 @@ pub(super) struct Made {
     pub secret: SecretString,
 }
 
-/// Makes a token for `user`, on record and with a letter to them.
+/// Makes a token for `user` in their `session`, on record and with a letter to them.
 ///
 /// # Errors
 /// `validation_failed` with everything that is wrong; `conflict` when they have too many.
-pub(super) async fn create(app: &App, user: Uuid, new: NewToken, origin: &Origin, now: Timestamp) -> Result<Made, Problem> {
+pub(super) async fn create(app: &App, user: Uuid, session: Uuid, new: NewToken, origin: &Origin, now: Timestamp) -> Result<Made, Problem> {
     let ground = &app.ground;
     let person = app.people.view(user).await?.ok_or(Code::SessionRevoked)?;
     let (name, lifetime) = check(app, &person.roles, &new)?;
@@ -91,7 +91,8 @@ pub(super) async fn create(app: &App, user: Uuid, new: NewToken, origin: &Origin
     ground
         .db
         .write(async move |tx| {
-            if !store::hold(tx, user).await? {
+            // A request may be held back until after everything was taken from whoever sends it.
+            if !store::hold(tx, user).await? || !sessions::store::hold(tx, session).await? {
                 return Err(Problem::new(Code::SessionRevoked));
             }
             if store::count(tx, user, now).await? >= TOKENS_MAX {

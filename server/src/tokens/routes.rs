@@ -72,9 +72,9 @@ async fn make(
     origin: Origin,
     Idempotent(request, key): Idempotent<NewToken>,
 ) -> Result<Response, Problem> {
-    let (this, user) = (app.clone(), caller.user);
+    let (this, user, session) = (app.clone(), caller.user, caller.session);
     let work = Box::pin(async move {
-        let made = create::create(&this, user, request, &origin, now).await?;
+        let made = create::create(&this, user, session, request, &origin, now).await?;
         let answer = TokenMade { token: made.view, secret: made.secret.expose_secret().to_owned() };
         Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
     });

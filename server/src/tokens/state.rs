@@ -119,6 +119,14 @@ impl Tokens {
         Ok(count)
     }
 
+    /// Refuses a token that was revoked.
+    ///
+    /// # Errors
+    /// `session_revoked`, or why it cannot be known.
+    pub fn check(&self, token: Uuid) -> Result<(), Problem> {
+        self.revoked.check(token)
+    }
+
     /// Takes a push from another instance.
     pub fn receive(&self, payload: &[u8]) {
         self.revoked.receive(payload);

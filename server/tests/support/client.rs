@@ -124,6 +124,28 @@ impl Client {
         self.request(Method::GET, path).send().await.ok().map(|answer| answer.status().as_u16())
     }
 
+    /// POST whose last byte is held back until `meanwhile` is over: the status of the answer. What is checked at the beginning of a
+    /// request may not hold any more at its end.
+    pub async fn post_held_back(&self, path: &str, content_type: &str, body: &str, meanwhile: impl Future<Output = ()>) -> u16 {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.base.trim_start_matches("http://")).await.expect("a connection");
+        let token = self.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        let (most, last) = body.split_at(body.len() - 1);
+        stream.write_all(format!("{head}{most}").as_bytes()).await.expect("the server reads");
+        stream.flush().await.expect("the server reads");
+        // Until the head was looked at.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        meanwhile.await;
+        stream.write_all(last.as_bytes()).await.expect("the server still reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer}"))
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone())
     }

@@ -27,7 +27,7 @@ use crate::http::body::BodyTooLarge;
 use crate::http::context::Origin;
 use crate::http::extract::{Json, Query};
 use crate::http::gate::Allowance;
-use crate::http::guard::{Scoped, take};
+use crate::http::guard::{Scope, Scoped, lacks, take};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
 
@@ -95,7 +95,24 @@ async fn import(
         }
         return Err(problem);
     }
-    let Stream { order, short, lines, spool, .. } = stream;
+    let Stream { mut order, short, lines, spool, .. } = stream;
+    // The stream may have taken half an hour: whoever was locked out meanwhile imports nobody.
+    let still = async {
+        app.still(&caller).await?;
+        if !app.grants(&caller, scope::UsersWrite::NAME).await? {
+            return Err(lacks::<scope::UsersWrite>(&caller));
+        }
+        grantable(&app, &caller).await
+    };
+    match still.await {
+        Ok(now_grantable) => order.grantable.retain(|role| now_grantable.contains(role)),
+        Err(problem) => {
+            if let Some(spool) = spool {
+                spool.discard().await;
+            }
+            return Err(problem);
+        }
+    }
     if let Some(spool) = spool {
         let event = Event::new(&app.ground, audit::USERS_IMPORT_QUEUED, visit.now()).actor(actor).detail("dryRun", query.dry_run);
         let id = spool.close(lines.seen(), event, &origin).await?;

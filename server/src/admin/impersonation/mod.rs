@@ -95,7 +95,7 @@ async fn impersonate(
     if found.row.status != Status::Active {
         return Err(Problem::new(Code::Conflict).detail("Only an active account can be used."));
     }
-    let by = by(&app, &caller, origin, Some(typed.reason)).await?;
+    let by = by(&app, &caller, &found, origin, Some(typed.reason)).await?;
     let (this, subject) = (app.clone(), parent.user);
     let work = Box::pin(async move {
         let answer = begin(&this, parent, found, by, minutes, now).await?;
@@ -134,7 +134,7 @@ async fn begin(app: &App, parent: Session, found: Entry, by: By, minutes: u64, n
     app.ground
         .db
         .write(async move |tx| {
-            if !this.sessions.hold_parent(tx, &parent, now).await? {
+            if !sessions::store::hold(tx, parent.id).await? {
                 return Err(Problem::new(Code::SessionRevoked));
             }
             if !accounts::store::hold(tx, &row).await? {

@@ -100,6 +100,7 @@ async fn panic_takes_everything_at_once(store: Store) {
     root.api.send(Method::POST, &of(&ada, "/activate"), None).await.expect(200);
     let late = instance.post("/api/v1/auth/password/reset", json!({"token": link, "password": "Another-Giraffe-Sings-43"})).await;
     assert!(matches!(late.status, 400 | 410 | 422), "the link stays void\n{late}");
+    assert_eq!(login(&instance).await.status, 401, "the password that somebody else may know is void");
     let again = root.api.post(&of(&ada, "/panic"), json!({"reason": "Still stolen"})).await.expect(200);
     assert_eq!(again.str("/user/status"), "suspended");
     root.api.post(&of(&ada, "/panic"), json!({"reason": "Twice"})).await.expect(200);

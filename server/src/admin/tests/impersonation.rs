@@ -310,6 +310,7 @@ async fn a_service_learns_who_acts(store: Store) {
     };
     let said = ask().await.expect(200);
     assert_eq!((&said.body["active"], &said.body["act"]), (&json!(true), &json!({"sub": support.id()})), "{said}");
+    assert_eq!(said.str("/scope"), "account:read flags:evaluate");
     instance.set_roles(&support, "user").await;
     assert_eq!(ask().await.expect(200).body, json!({"active": false}));
 }

@@ -27,8 +27,8 @@ pub(super) struct SessionsRevoked {
 
 /// Whom to act on, and who acts, if they may.
 async fn admitted(app: &App, caller: &Scoped<UsersWrite>, id: Uuid, origin: Origin, because: Option<Because>) -> Result<By, Problem> {
-    within_reach(app, caller, id).await?;
-    by(app, caller, origin, because.and_then(|because| because.reason)).await
+    let seen = within_reach(app, caller, id).await?;
+    by(app, caller, &seen, origin, because.and_then(|because| because.reason)).await
 }
 
 /// Lift the lock of an account

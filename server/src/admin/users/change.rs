@@ -51,12 +51,12 @@ pub(super) struct UserRoles {
     reason: Option<String>,
 }
 
-/// The version to change: the one that is there, if `If-Match` allows it and asks for one.
+/// The version to change: the one that is there, on which everything else was decided, if `If-Match` allows it.
 fn version(if_match: &IfMatch, found: &Entry) -> Result<Option<i64>, Problem> {
     let version = found.row.version;
     match if_match.allows(version) {
         false => Err(Code::VersionConflict.into()),
-        true => Ok((*if_match != IfMatch::default()).then_some(version)),
+        true => Ok(Some(version)),
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn update(
     };
     let found = within_reach(&app, &caller, id).await?;
     let version = version(&if_match, &found)?;
-    let by = by(&app, &caller, origin, typed.reason).await?;
+    let by = by(&app, &caller, &found, origin, typed.reason).await?;
     if name.is_some() || job_role.is_some() {
         app.lifecycle.set_profile(id, ProfileChange { name, job_role }, version, by, now).await?;
     }
@@ -116,7 +116,7 @@ pub(super) async fn set_roles(
     let found = within_reach(&app, &caller, id).await?;
     holds(&app, &caller, &roles).await?;
     let version = version(&if_match, &found)?;
-    let by = by(&app, &caller, origin, typed.reason).await?;
+    let by = by(&app, &caller, &found, origin, typed.reason).await?;
     app.lifecycle.set_roles(id, roles, version, by, now).await?;
     answer(&app, &account(&app, id).await?, now).await
 }

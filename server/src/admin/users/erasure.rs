@@ -56,8 +56,8 @@ pub(super) async fn delete(
     Path(id): Path<Uuid>,
     OptionalJson(because): OptionalJson<Because>,
 ) -> Result<StatusCode, Problem> {
-    within_reach(&app, &caller, id).await?;
-    let by = by(&app, &caller, origin, because.and_then(|because| because.reason)).await?;
+    let seen = within_reach(&app, &caller, id).await?;
+    let by = by(&app, &caller, &seen, origin, because.and_then(|because| because.reason)).await?;
     app.lifecycle.delete(id, by, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -82,8 +82,8 @@ pub(super) async fn erase(
         let message = "Use at most 31622400 seconds, which is a year.";
         return Err(Problem::new(crate::error::Code::ValidationFailed).field("delaySeconds", "out_of_range", message));
     }
-    within_reach(&app, &caller, id).await?;
-    let by = by(&app, &caller, origin, Some(typed.reason)).await?;
+    let seen = within_reach(&app, &caller, id).await?;
+    let by = by(&app, &caller, &seen, origin, Some(typed.reason)).await?;
     // A second at least between the two steps, so that the first one is not over before it has begun.
     let erases_at = now.plus(Duration::from_secs(delay));
     app.lifecycle.schedule_erasure(id, erases_at.max(now.plus(Duration::from_secs(1))), by.clone(), now).await?;

@@ -36,22 +36,29 @@ pub(in crate::admin) async fn within_reach(app: &App, caller: &Verified, id: Uui
 /// # Errors
 /// `forbidden`, with the first scope that is missing.
 pub(super) async fn holds(app: &App, caller: &Verified, roles: &[String]) -> Result<(), Problem> {
-    for scope in app.roles.snapshot().scopes_of(roles) {
-        if !app.grants(caller, scope).await? {
+    match app.beyond(caller, roles).await? {
+        None => Ok(()),
+        Some(scope) => {
             let detail = format!("This is about more than you have: it takes the scope `{scope}`, which you do not hold.");
-            return Err(Problem::new(Code::Forbidden).detail(detail));
+            Err(Problem::new(Code::Forbidden).detail(detail))
         }
     }
-    Ok(())
 }
 
-/// Who acts, from where and why.
-pub(in crate::admin) async fn by(app: &App, caller: &Verified, origin: Origin, reason: Option<String>) -> Result<By, Problem> {
+/// Who acts, from where and why, on the account as it was `seen`: if it became another meanwhile, nothing is done.
+pub(in crate::admin) async fn by(
+    app: &App,
+    caller: &Verified,
+    seen: &Entry,
+    origin: Origin,
+    reason: Option<String>,
+) -> Result<By, Problem> {
     let key = match caller.subject.person() {
         Some(person) => Some(app.ground.keyring.get(person).await?),
         None => None,
     };
-    Ok(By { actor: caller.subject.into(), reason: reason.map(checked).transpose()?, origin: Some(origin), key })
+    let reason = reason.map(checked).transpose()?;
+    Ok(By { actor: caller.subject.into(), reason, origin: Some(origin), key, seen: Some(seen.row.version) })
 }
 
 fn checked(reason: String) -> Result<String, Problem> {

@@ -15,7 +15,7 @@ use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem};
 use crate::http::context::Origin;
 use crate::http::guard::Caller;
-use crate::oauth::client::Client;
+use crate::oauth::client::{AuthMethod, Client};
 use crate::oauth::error::{OAuthCode, OAuthError};
 use crate::oauth::grantor::{Grantor, Unfit};
 use crate::time::Timestamp;
@@ -145,9 +145,15 @@ pub(super) async fn look_up(app: &App, caller: &Caller, request: &str, now: Time
     })
 }
 
+/// Whether the answer goes to a program that proves itself by nothing: no secret, and no address that it alone owns.
+fn is_native(addressed: &Addressed) -> bool {
+    addressed.client.method == AuthMethod::None && !addressed.redirect_uri.starts_with("https://")
+}
+
 /// Whether `user` need not be asked, and why.
 pub(super) async fn agreed(app: &App, addressed: &Addressed, asked: &Asked, user: Uuid) -> Result<Option<How>, Problem> {
-    if asked.prompts("consent") {
+    // Whoever sits on the machine can call themselves a native application and catch its answer (RFC 8252 section 8.6).
+    if asked.prompts("consent") || is_native(addressed) {
         return Ok(None);
     }
     if addressed.client.first_party {
@@ -180,7 +186,8 @@ pub(super) async fn approve(
         let message = "Agree to scopes that the application asks for.";
         return Err(Problem::new(Code::ValidationFailed).field("scopes", "not_asked_for", message));
     }
-    let how = if addressed.client.first_party && !asked.prompts("consent") { How::FirstParty } else { How::Asked };
+    let ours = addressed.client.first_party && !asked.prompts("consent") && !is_native(&addressed);
+    let how = if ours { How::FirstParty } else { How::Asked };
     grant(app, &addressed, &asked, scopes, &grantor, how, origin, now).await
 }
 

@@ -75,7 +75,7 @@ pub(in crate::oauth) async fn redeem(
     }
     let refreshable = client.may(Grant::RefreshToken);
     let wish = TokenWish { resources: resources.as_deref(), jkt, refreshable, ..TokenWish::default() };
-    Ok(of_session(app, new.session(), &grantor.view, wish, code.nonce.as_deref(), now)?)
+    of_session(app, client, new.session(), &grantor.view, wish, code.nonce.as_deref(), now)
 }
 
 /// Fewer audiences than were granted (RFC 8707 section 2.2).
@@ -105,11 +105,14 @@ async fn start(
         .detail("client", client.id.clone())
         .detail("code", code.id.to_string())
         .origin(&app.ground, Some(&grantor.key), origin);
-    let (row, new, id) = (grantor.row.clone(), new.clone(), code.id);
+    let (row, parent, new, id) = (grantor.row.clone(), code.session, new.clone(), code.id);
     app.ground
         .db
         .write(async move |tx| {
-            if !accounts::store::hold(tx, &row).await? || !store::redeem(tx, id, new.id(), now).await? {
+            if !accounts::store::hold(tx, &row).await?
+                || !sessions::store::hold(tx, parent).await?
+                || !store::redeem(tx, id, new.id(), now).await?
+            {
                 return Ok(false);
             }
             sessions::start(tx, &new).await?;

@@ -113,7 +113,7 @@ async fn begin_session(
     }
     count("signed_in");
     let wish = TokenWish { jkt, refreshable: client.may(Grant::RefreshToken), ..TokenWish::default() };
-    Ok(of_session(app, new.session(), &approver.view, wish, None, now)?)
+    of_session(app, client, new.session(), &approver.view, wish, None, now)
 }
 
 /// Whoever let the device in.
@@ -148,11 +148,15 @@ async fn start(
         device: sessions::describe(origin.user_agent.as_deref()),
         at: now.to_rfc3339(),
     };
-    let (row, email, new, jobs) = (approver.row.clone(), approver.view.email.clone(), new.clone(), app.ground.jobs.clone());
+    let (row, parent, email) = (approver.row.clone(), approver.session.id, approver.view.email.clone());
+    let (new, jobs) = (new.clone(), app.ground.jobs.clone());
     app.ground
         .db
         .write(async move |tx| {
-            if !accounts::store::hold(tx, &row).await? || !store::redeem(tx, request, now).await? {
+            if !accounts::store::hold(tx, &row).await?
+                || !sessions::store::hold(tx, parent).await?
+                || !store::redeem(tx, request, now).await?
+            {
                 return Ok(false);
             }
             sessions::start(tx, &new).await?;

@@ -20,6 +20,8 @@ async fn an_application_does_what_it_was_let_in_for(store: Store) {
     // What Keystead guards only as far as her roles grant it; what is the application's own as it was agreed.
     assert_eq!(answer.str("/scope"), "account:read till:open");
     let api = instance.with_token(answer.str("/access_token"));
+    // It does not learn what flags would tell of her without having been let in for that.
+    api.post("/ofrep/v1/evaluate/flags", json!({})).await.expect_problem(403, "insufficient_scope");
     assert_eq!(api.get(ACCOUNT).await.expect(200).body["user"]["id"], ada.id());
     api.get("/api/v1/flags").await.expect_problem(403, "insufficient_scope");
     api.get(ADMIN_FLAGS).await.expect_problem(403, "insufficient_scope");

@@ -142,12 +142,37 @@ async fn a_token_is_worth_what_its_person_is(store: Store) {
     made.api.get(ACCOUNT).await.expect(200);
 }
 
+/// A request that began with a session and ends without it makes no token that would outlive it.
+async fn a_request_that_is_held_back_makes_no_token(store: Store) {
+    let instance = Instance::start(store).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let end = async { drop(ada.api.post("/api/v1/auth/logout-all", json!({})).await.expect(204)) };
+    let body = wanted(&["account:read"]).to_string();
+    assert_eq!(ada.api.post_held_back(TOKENS, "application/json", &body, end).await, 401);
+    assert_eq!(instance.count("SELECT count(*) FROM personal_tokens", vec![]).await, 0);
+}
+
+/// Whoever may change accounts does not reach the tokens of those who may do more.
+async fn tokens_of_those_who_may_do_more_stay(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = root(&instance).await;
+    let made = token(&instance, &root, &["account:read"]).await;
+    root.api.put("/api/v1/admin/roles/support", json!({"scopes": ["users:read", "users:write"]})).await.expect(200);
+    let support = instance.signed_up("support@example.com").await;
+    instance.set_roles(&support, "support").await;
+    let path = format!("/api/v1/admin/users/{}/tokens/{}", root.id(), made.id);
+    support.api.delete(&path).await.expect_problem(403, "forbidden");
+    made.api.get(ACCOUNT).await.expect(200);
+}
+
 both_stores!(
     a_lost_push_is_caught_up,
+    a_request_that_is_held_back_makes_no_token,
     a_token_is_worth_what_its_person_is,
     a_token_opens_nothing_that_is_for_the_person_alone,
     guesses_are_refused_without_a_look,
     others_tokens_are_not_there,
     revoking_wins_over_using,
-    the_store_holds_no_secret
+    the_store_holds_no_secret,
+    tokens_of_those_who_may_do_more_stay,
 );

@@ -1,9 +1,11 @@
 //! What RFC 9700 warns of.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::super::{admin, expect_refusal, form, service};
-use super::{APPLICATIONS, APPROVE, BACK, TOKEN, VERIFIER};
+use super::{APPLICATIONS, APPROVE, BACK, LOOKUP, TOKEN, VERIFIER, agreed, location, parameter};
 use super::{challenge, changed, code, exchange, exchange_with, expect_event, link, open, parameters, refresh, shop, shop_with, waiting};
 use crate::support::{Instance, Store, both_stores};
 
@@ -129,6 +131,81 @@ async fn an_application_cannot_let_others_in(store: Store) {
     thing.get(APPLICATIONS).await.expect_problem(403, "insufficient_scope");
 }
 
+/// A refresh cookie that was superseded long ago says nothing about who sits there.
+async fn an_old_cookie_opens_nothing(store: Store) {
+    let instance = Instance::start(store).await;
+    let shop = shop_with(&instance, json!({"firstParty": true})).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let thief = instance.with("cookie", &format!("keystead_refresh={}", ada.refresh_token));
+    assert!(parameter(&location(&open(&thief, &parameters(&shop.id)).await), "code").is_some());
+    instance.post("/api/v1/auth/refresh", json!({"refreshToken": ada.refresh_token})).await.expect(200);
+    assert!(parameter(&location(&open(&thief, &parameters(&shop.id)).await), "code").is_some(), "a tab that lags behind");
+    instance.advance(Duration::from_secs(11));
+    waiting(&open(&thief, &parameters(&shop.id)).await);
+}
+
+/// RFC 8252 section 8.6: whatever runs on the machine can call itself the native application, so somebody is asked each time.
+async fn native_applications_ask_each_time(store: Store) {
+    let instance = Instance::start(store).await;
+    let native = json!({"tokenEndpointAuthMethod": "none", "redirectUris": ["http://127.0.0.1/callback"], "firstParty": true});
+    let native = shop_with(&instance, native).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let asked = changed(&native.id, &[("redirect_uri", "http://127.0.0.1:4711/callback")]);
+    agreed(&instance, &ada, &asked).await;
+    let request = waiting(&open(&ada.api, &asked).await);
+    let shown = ada.api.post(LOOKUP, json!({ "request": request })).await.expect(200);
+    assert_eq!(shown.body["consentRequired"], true);
+}
+
+/// What an application does for people ends with its registration: at the guards, at introspection and at the next refresh.
+async fn a_registration_that_shrinks_counts_at_once(store: Store) {
+    let instance = Instance::start(store).await;
+    let one = "https://one.example";
+    let shop = shop_with(&instance, json!({"scopes": ["openid", "account:read", "offline_access"], "resources": [one]})).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let granted = async |more: &[(&str, &str)]| {
+        let mut asked = vec![("scope", "openid account:read offline_access")];
+        asked.extend(more);
+        let back = agreed(&instance, &ada, &changed(&shop.id, &asked)).await;
+        exchange(&instance, &shop, &parameter(&back, "code").unwrap()).await.expect(200)
+    };
+    let (tokens, bound) = (granted(&[]).await, granted(&[("resource", one)]).await);
+    let thing = instance.with_token(tokens.str("/access_token"));
+    thing.get("/api/v1/account").await.expect(200);
+    let root = instance.signed_in("root@example.com").await;
+    let path = format!("/api/v1/admin/clients/{}", shop.id);
+    root.api.patch(&path, json!({"scopes": ["openid", "offline_access"], "resources": []})).await.expect(200);
+    thing.get("/api/v1/account").await.expect_problem(403, "insufficient_scope");
+    let seen = form(&shop.basic(&instance), "/oauth2/introspect", &[("token", tokens.str("/access_token"))]).await.expect(200);
+    assert_eq!(seen.str("/scope"), "openid offline_access");
+    let next = refresh(&instance, &shop, tokens.str("/refresh_token")).await.expect(200);
+    assert_eq!(next.str("/scope"), "openid offline_access");
+    expect_refusal(&refresh(&instance, &shop, bound.str("/refresh_token")).await, 400, "invalid_target");
+    root.api.patch(&path, json!({"disabled": true})).await.expect(200);
+    thing.get("/api/v1/account").await.expect_problem(403, "insufficient_scope");
+}
+
+/// Nobody is told who people are, without their say, by whoever may only register clients.
+async fn only_administrators_register_what_is_not_asked_about(store: Store) {
+    let instance = Instance::start(store).await;
+    let ours = shop_with(&instance, json!({"firstParty": true})).await;
+    let root = instance.signed_in("root@example.com").await;
+    root.api.put("/api/v1/admin/roles/registrar", json!({"scopes": ["clients:write"]})).await.expect(200);
+    let eve = instance.signed_up("eve@example.com").await;
+    instance.set_roles(&eve, "registrar").await;
+    let path = format!("/api/v1/admin/clients/{}", ours.id);
+    let body =
+        json!({"name": "Trap", "grantTypes": ["authorization_code"], "redirectUris": ["https://evil.example/"], "scopes": ["openid"]});
+    let created = eve.api.post("/api/v1/admin/clients", body.clone()).await.expect(201);
+    let trap = format!("/api/v1/admin/clients/{}", created.str("/client/clientId"));
+    let mut trusted = body;
+    trusted["firstParty"] = json!(true);
+    eve.api.post("/api/v1/admin/clients", trusted).await.expect_problem(403, "insufficient_scope");
+    eve.api.patch(&trap, json!({"firstParty": true})).await.expect_problem(403, "insufficient_scope");
+    eve.api.patch(&path, json!({"redirectUris": ["https://evil.example/"]})).await.expect_problem(403, "insufficient_scope");
+    eve.api.post(&format!("{path}/rotate-secret"), json!({})).await.expect_problem(403, "insufficient_scope");
+}
+
 /// Section 4.16: the page cannot be framed.
 async fn the_page_stands_alone(store: Store) {
     let instance = Instance::start(store).await;
@@ -144,7 +221,11 @@ both_stores!(
     a_code_is_bound_to_its_request,
     a_code_is_never_worth_two_sessions,
     a_code_used_twice_takes_back_what_it_gave,
+    a_registration_that_shrinks_counts_at_once,
+    an_old_cookie_opens_nothing,
     an_application_cannot_let_others_in,
+    native_applications_ask_each_time,
     nobody_is_sent_elsewhere,
+    only_administrators_register_what_is_not_asked_about,
     the_page_stands_alone,
 );
