@@ -35,6 +35,7 @@ const OPEN: &[&str] = &[
     "GET /health/ready",
     "GET /oauth2/authorize",
     "GET /oauth2/logout",
+    "POST /api/v1/auth/authorization/lookup",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password/forgot",

@@ -91,30 +91,34 @@ pub async fn record(tx: &mut Tx, event: &Event) -> Result<(), DbError> {
     tx.execute(INSERT, args).await.map(|_| ())
 }
 
+/// A row as it stands there. What somebody wrote by hand may be of another type than the column: then it is read as something that
+/// no event ever had, so that the row is found to be altered instead of stopping whoever verifies.
 fn recorded(row: &Row) -> Result<Recorded, DbError> {
+    let text = |index| row.get::<String>(index).unwrap_or_default();
+    let id = |index| row.get::<Option<Uuid>>(index).unwrap_or(Some(Uuid::nil()));
     Ok(Recorded {
         id: row.get(0)?,
-        at: row.get(1)?,
-        actor_type: row.get(2)?,
-        actor: row.get(3)?,
-        action: row.get(4)?,
-        target_type: row.get(5)?,
-        target: row.get(6)?,
-        outcome: row.get(7)?,
-        sealed_for: row.get(8)?,
-        origin: row.get(9)?,
-        request_id: row.get(10)?,
-        details: row.get(11)?,
+        at: row.get(1).unwrap_or_default(),
+        actor_type: text(2),
+        actor: id(3),
+        action: text(4),
+        target_type: text(5),
+        target: id(6),
+        outcome: text(7),
+        sealed_for: id(8),
+        origin: row.get(9).unwrap_or_default(),
+        request_id: row.get(10).unwrap_or_default(),
+        details: text(11),
     })
 }
 
 /// What somebody wrote by hand may be no hash at all; then there is none.
 fn hash_of(row: &Row, index: usize) -> Result<Option<Hash>, DbError> {
-    Ok(row.get::<Option<Vec<u8>>>(index)?.and_then(|bytes| Hash::try_from(bytes).ok()))
+    Ok(row.get::<Option<Vec<u8>>>(index).unwrap_or_default().and_then(|bytes| Hash::try_from(bytes).ok()))
 }
 
 fn link_of(row: &Row) -> Result<Link, DbError> {
-    let seq = row.get::<Option<i64>>(12)?.unwrap_or(0);
+    let seq = row.get::<Option<i64>>(12).unwrap_or_default().unwrap_or(0);
     Ok(Link { event: recorded(row)?, seq, previous: hash_of(row, 13)?, hash: hash_of(row, 14)? })
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::installation::within;
+use super::output::private_file;
 use super::{Failure, Output, block_on, settings};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, Export, Filter, Format, Selection, Target, Typed, Verification, verify_file};
@@ -138,7 +139,7 @@ impl ExportTo {
         })?;
         let selection = Selection { filter: Some(filter), after: self.after };
         let mut target: Box<dyn Write> = match &self.output {
-            Some(file) => Box::new(File::create(file).map_err(|error| unwritable(&error))?),
+            Some(file) => Box::new(private_file(file).map_err(|error| unwritable(&error))?),
             None => Box::new(io::stdout()),
         };
         let ground = &app.ground;
@@ -157,5 +158,5 @@ impl ExportTo {
 }
 
 fn unwritable(error: &io::Error) -> Failure {
-    Failure::failed(format!("The export cannot be written: {error}."), "Name another file with --output, or make room.")
+    Failure::failed(format!("The export cannot be written: {error}."), "Name a file with --output that does not exist yet, or make room.")
 }

@@ -53,7 +53,9 @@ impl From<Problem> for Failure {
             Code::ValidationFailed => Self::Refused(problem.errors),
             Code::Internal => Self::failed(cause(&problem), "This is a defect; report it."),
             Code::Unavailable | Code::Overloaded => Self::failed(cause(&problem), "Try again when it answers."),
-            _ => Self::failed(problem.detail, "Look at the account with `keystead users show`."),
+            Code::NotFound => Self::failed(problem.detail, "Look for its name in the list: `list`, or `show` for one account."),
+            Code::Conflict | Code::VersionConflict => Self::failed(problem.detail, "Look at what is there now, and decide anew."),
+            _ => Self::failed(problem.detail, "Run the command with --help to see what it takes."),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What people see: answers on standard output, errors on standard error, colour only where it is wanted.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -8,6 +11,12 @@ use super::Failure;
 use crate::config::Fault;
 use crate::error::FieldError;
 use crate::time::Timestamp;
+
+/// A new file that nobody else may read, for what holds personal data. One that is there is not written over: it may be the only
+/// copy of something, and others may hold it open.
+pub(super) fn private_file(file: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
+}
 
 /// Where a command writes.
 #[derive(Clone, Copy, Debug)]

@@ -99,7 +99,8 @@ impl Metadata {
             backchannel_logout_session_supported: true,
             dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
             grant_types_supported: super::token::SUPPORTED,
-            token_endpoint_auth_methods_supported: PROOFS,
+            // Public clients as well: they get tokens by codes and for devices.
+            token_endpoint_auth_methods_supported: AuthMethod::ALL,
             token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
             introspection_endpoint_auth_methods_supported: PROOFS,
             introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,

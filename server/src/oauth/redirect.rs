@@ -27,7 +27,7 @@ pub fn check(address: &str) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => canonical(address, &url),
         "http" if is_loopback(&url) => canonical(address, &url),
-        "http" => Err("Plain http is for loopback addresses only: http://127.0.0.1/… or http://[::1]/…."),
+        "http" => Err("Plain http is for loopback addresses only: http://localhost/…, http://127.0.0.1/… or http://[::1]/…."),
         scheme if NEVER.contains(&scheme) => Err("This scheme is not one of an application."),
         // RFC 8252 section 7.1: a private-use scheme is a domain name in reverse, so that it has an owner.
         scheme if scheme.contains('.') && address.starts_with(scheme) => Ok(()),

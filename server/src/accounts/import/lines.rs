@@ -31,7 +31,8 @@ impl Lines {
 
     /// The last line, which need not end with a line feed.
     pub fn finish(&mut self) -> Option<Line> {
-        self.end()
+        // Behind the last line feed there is no line.
+        if self.begun.is_empty() && !self.too_long { None } else { self.end() }
     }
 
     /// How many lines were begun.

@@ -1,20 +1,18 @@
 //! `keystead users export`.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use super::ExportTo;
 use crate::accounts::import::{Export, exported};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::cli::Failure;
+use crate::cli::output::private_file;
 
 impl ExportTo {
     pub(super) async fn act(&self, app: &App) -> Result<(), Failure> {
         let mut target: Box<dyn Write> = match &self.output {
-            Some(file) => Box::new(private(file).map_err(|error| unwritable(&error))?),
+            Some(file) => Box::new(private_file(file).map_err(|error| unwritable(&error))?),
             None => Box::new(io::stdout()),
         };
         let event = exported(&app.ground, !self.no_passwords).actor(Actor::Operator);
@@ -29,11 +27,6 @@ impl ExportTo {
         }
         target.flush().map_err(|error| unwritable(&error))
     }
-}
-
-/// A new file that nobody else may read. One that is there is not written over: others may hold it open.
-fn private(file: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
 }
 
 fn unwritable(error: &io::Error) -> Failure {

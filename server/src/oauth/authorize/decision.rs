@@ -86,7 +86,9 @@ pub(super) struct Account {
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthorizationAsked {
     client: AskingApplication,
-    account: Account,
+    /// Who is signed in; null while nobody is.
+    #[schema(required = true)]
+    account: Option<Account>,
     scopes: Vec<AskedScope>,
     /// What its tokens will be for besides this server.
     resources: Vec<String>,
@@ -94,7 +96,7 @@ pub(super) struct AuthorizationAsked {
     redirect_host: String,
     /// The person has to be asked; when not, approve without asking.
     consent_required: bool,
-    /// The application wants the person to sign in anew first; until then it cannot be approved.
+    /// Nobody is signed in, or the application wants them to sign in anew; until then it cannot be approved.
     sign_in_again: bool,
     /// The address that the application expects.
     #[schema(required = true)]
@@ -121,11 +123,13 @@ async fn grantor(app: &App, caller: &Caller, now: Timestamp) -> Result<Grantor, 
 }
 
 /// What to tell whoever was sent here with `request`.
-pub(super) async fn look_up(app: &App, caller: &Caller, request: &str, now: Timestamp) -> Result<AuthorizationAsked, Problem> {
+pub(super) async fn look_up(app: &App, caller: Option<&Caller>, request: &str, now: Timestamp) -> Result<AuthorizationAsked, Problem> {
     let asked = opened(app, request, now)?;
     let addressed = Addressed::again(app, &asked).await?;
-    let grantor = grantor(app, caller, now).await?;
-    let agreed = agreed(app, &addressed, &asked, caller.user).await?;
+    let (grantor, agreed) = match caller {
+        Some(caller) => (Some(grantor(app, caller, now).await?), agreed(app, &addressed, &asked, caller.user).await?),
+        None => (None, None),
+    };
     let back = Url::parse(&asked.redirect_uri).map_err(Problem::internal)?;
     let in_words = |name: &str| IN_WORDS.iter().find(|(known, _)| *known == name).map(|(_, words)| *words);
     Ok(AuthorizationAsked {
@@ -134,11 +138,11 @@ pub(super) async fn look_up(app: &App, caller: &Caller, request: &str, now: Time
             name: addressed.client.name.clone(),
             first_party: addressed.client.first_party,
         },
-        account: Account { email: grantor.view.email.as_str().to_owned(), name: grantor.view.name.clone() },
+        account: grantor.as_ref().map(|who| Account { email: who.view.email.clone(), name: who.view.name.clone() }),
         scopes: asked.scopes.iter().map(|name| AskedScope { name: name.clone(), description: in_words(name) }).collect(),
         redirect_host: back.host_str().map_or_else(|| format!("{}:", back.scheme()), str::to_owned),
         consent_required: agreed.is_none(),
-        sign_in_again: asked.wants_sign_in_after(grantor.session.authorization.auth_time),
+        sign_in_again: grantor.is_none_or(|who| asked.wants_sign_in_after(who.session.authorization.auth_time)),
         login_hint: asked.login_hint.clone(),
         expires_at: asked.expires_at(),
         resources: asked.resources,

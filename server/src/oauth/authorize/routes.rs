@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Query};
-use crate::http::guard::Caller;
+use crate::http::guard::{Caller, MaybeCaller};
 use crate::http::page::{List, PageQuery};
 
 /// The routes of this folder.
@@ -59,17 +59,17 @@ struct SendBack {
 
 /// Which application asks, and for what
 ///
-/// For the page at `/authorize`. When `signInAgain` is true, have the person sign in first; when `consentRequired` is false, approve
+/// For the page at `/authorize`, which asks before anybody has signed in, too. When `signInAgain` is true, have the person sign in first; when `consentRequired` is false, approve
 /// without asking.
-#[utoipa::path(post, path = "/api/v1/auth/authorization/lookup", tag = "signing in", operation_id = "lookUpAuthorization", security(("bearer" = [])), request_body = WaitingRequest,
+#[utoipa::path(post, path = "/api/v1/auth/authorization/lookup", tag = "signing in", operation_id = "lookUpAuthorization", security((), ("bearer" = [])), request_body = WaitingRequest,
     responses((status = 200, body = AuthorizationAsked), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn lookup(
     State(app): State<App>,
-    caller: Caller,
+    MaybeCaller(caller): MaybeCaller,
     Now(now): Now,
     Json(body): Json<WaitingRequest>,
 ) -> Result<Json<AuthorizationAsked>, Problem> {
-    decision::look_up(&app, &caller, &body.request, now).await.map(Json)
+    decision::look_up(&app, caller.as_ref(), &body.request, now).await.map(Json)
 }
 
 /// Let the application in

@@ -55,10 +55,11 @@ async function leave(path) {
   location.replace(redirectTo);
 }
 
-/** With a session: what is asked, or straight on where nothing is left to decide. */
+/** What is asked, or straight on where nothing is left to decide. */
 async function goOn() {
   const asked = await api("POST", "authorization/lookup", { request });
-  if (asked.signInAgain) return signIn(asked.loginHint ?? asked.account.email, `${asked.client.name} asks you to sign in again.`);
+  const again = asked.account ? "asks you to sign in again" : "asks you to sign in";
+  if (asked.signInAgain) return signIn(asked.loginHint ?? asked.account?.email, `${asked.client.name} ${again}.`);
   if (!asked.consentRequired) return leave("approve");
   say("client", asked.client.name);
   say("person", asked.account.email);
@@ -94,16 +95,17 @@ part("other").addEventListener("click", () => { access = undefined; part("email"
 async function begin() {
   try {
     const session = await api("GET", "session");
-    if (session.authenticated) {
-      access = (await api("POST", "refresh", undefined, { "x-csrf-token": session.csrfToken })).accessToken;
-      return await goOn();
-    }
+    if (session.authenticated) access = (await api("POST", "refresh", undefined, { "x-csrf-token": session.csrfToken })).accessToken;
   } catch (problem) {
-    // Whoever cannot go on signs in; a request that is void is void for everybody.
-    if (!problem?.code || problem.status !== 401) return trouble(problem);
-    access = undefined;
+    // Whoever cannot go on signs in.
+    if (problem?.status !== 401) return trouble(problem);
   }
-  signIn();
+  try {
+    await goOn();
+  } catch (problem) {
+    // A request that is void is void for everybody, and is said before anybody types a password.
+    trouble(problem);
+  }
 }
 
 begin();

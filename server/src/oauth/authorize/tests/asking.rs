@@ -17,6 +17,9 @@ async fn a_person_is_asked_and_agrees(store: Store) {
     let (shop, ada) = (shop(&instance).await, instance.signed_up("ada@example.com").await);
     let request = waiting(&open(&instance, &changed(&shop.id, &[("login_hint", "ada@example.com"), ("unknown", "is passed over")])).await);
 
+    let nobody = instance.post(LOOKUP, json!({ "request": request })).await.expect(200).body;
+    assert_eq!((&nobody["account"], &nobody["signInAgain"], &nobody["client"]["name"]), (&json!(null), &json!(true), &json!("Shop")));
+    assert_eq!(nobody["loginHint"], "ada@example.com");
     let asked = ada.api.post(LOOKUP, json!({ "request": request })).await.expect(200).body;
     assert_eq!((&asked["client"]["name"], &asked["client"]["firstParty"]), (&json!("Shop"), &json!(false)));
     assert_eq!(asked["account"], json!({"email": "ada@example.com", "name": "Ada Lovelace"}));
