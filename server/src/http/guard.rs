@@ -329,23 +329,39 @@ impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
     }
 }
 
-/// A signed-in person, or who acts as them, if there is one. A bad token counts as none.
+/// A signed-in person, if there is one. A bad token counts as none.
 #[derive(Clone, Debug)]
-pub struct MaybeCaller(pub Option<Present>);
+pub struct MaybeCaller(pub Option<Caller>);
 
 impl FromRequestParts<App> for MaybeCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if presented(parts).is_none() {
-            take_address(app, &Visit::from_request_parts(parts, app).await?, Policy::Global).await?;
-            return Ok(Self(None));
-        }
-        match Present::from_request_parts(parts, app).await {
-            Ok(caller) => Ok(Self(Some(caller))),
-            Err(problem) if problem.code.status() == 401 => Ok(Self(None)),
-            Err(problem) => Err(problem),
-        }
+        maybe(parts, app).await.map(Self)
+    }
+}
+
+/// The same, or who acts as them.
+#[derive(Clone, Debug)]
+pub struct MaybePresent(pub Option<Present>);
+
+impl FromRequestParts<App> for MaybePresent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        maybe(parts, app).await.map(Self)
+    }
+}
+
+async fn maybe<G: FromRequestParts<App, Rejection = Problem>>(parts: &mut Parts, app: &App) -> Result<Option<G>, Problem> {
+    if presented(parts).is_none() {
+        take_address(app, &Visit::from_request_parts(parts, app).await?, Policy::Global).await?;
+        return Ok(None);
+    }
+    match G::from_request_parts(parts, app).await {
+        Ok(caller) => Ok(Some(caller)),
+        Err(problem) if problem.code.status() == 401 => Ok(None),
+        Err(problem) => Err(problem),
     }
 }
 

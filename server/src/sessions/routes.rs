@@ -21,7 +21,7 @@ use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, OptionalJson, Query, json_bytes};
-use crate::http::guard::{Caller, MaybeCaller, Present, take, take_address};
+use crate::http::guard::{Caller, MaybePresent, Present, take, take_address};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
 use crate::http::visit::Visit;
@@ -109,7 +109,7 @@ async fn refresh(
     responses((status = 204, description = "Signed out"), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn logout(
     State(app): State<App>,
-    MaybeCaller(caller): MaybeCaller,
+    MaybePresent(caller): MaybePresent,
     Now(now): Now,
     origin: Origin,
     headers: HeaderMap,
@@ -239,7 +239,7 @@ struct SessionAnswer {
     responses((status = 200, body = SessionAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn session(
     State(app): State<App>,
-    MaybeCaller(caller): MaybeCaller,
+    MaybePresent(caller): MaybePresent,
     Now(now): Now,
     headers: HeaderMap,
 ) -> Result<Json<SessionAnswer>, Problem> {
