@@ -119,6 +119,7 @@ fn make_sessions(app: &App, people: &[(NewUser, PersonKey)], done: usize, size: 
         ip: Some(std::net::IpAddr::from([192, 0, 2, 1])),
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned()),
         request_id: None,
+        impersonator: None,
     };
     let rounds = size.sessions.div_ceil(size.users);
     let mut all = Vec::with_capacity(people.len() * rounds);

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::access::SCOPES;
 use crate::access::scope::PERSONAL;
 use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
 use crate::config::Settings;
@@ -120,10 +121,24 @@ impl App {
             return self.tokens.authenticate(token, now).await;
         }
         let verified = self.sessions.authenticate(token, now)?;
+        self.check_still(&verified, now).await?;
+        Ok(verified)
+    }
+
+    /// Whether what stands behind a token that is good by itself still stands: its client has not revoked it, and whoever acts as
+    /// somebody else may still do so.
+    ///
+    /// # Errors
+    /// `session_revoked` and the like; `unavailable` when this instance cannot know.
+    pub async fn check_still(&self, verified: &Verified, now: Timestamp) -> Result<(), Problem> {
         if let Subject::Service(_) = verified.subject {
             self.oauth.revoked.check(verified.id)?;
         }
-        Ok(verified)
+        match verified.impersonator {
+            // Rare and large: the futures of everything else stay small.
+            Some(_) => Box::pin(self.sessions.check_impersonator(verified, now)).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether `caller` may use `scope` now. Roles and clients are looked up in memory, which follows a change within a
@@ -134,6 +149,14 @@ impl App {
     /// `unauthenticated` when the token is that of a client which was disabled or deleted since.
     pub async fn grants(&self, caller: &Verified, scope: &str) -> Result<bool, Problem> {
         let held = caller.scopes.iter().any(|granted| granted == scope);
+        // Whoever acts as somebody else has none of Keystead's own scopes by it, and nothing that they do not hold themselves.
+        if let Some(admin) = caller.impersonator {
+            let both = held && !SCOPES.contains(&scope);
+            let Some(admin) = self.people.view(admin).await?.filter(|_| both) else { return Ok(false) };
+            if !PERSONAL.contains(&scope) && !self.roles.grants(&admin.roles, scope) {
+                return Ok(false);
+            }
+        }
         match caller.subject {
             Subject::Service(_) => {
                 let client = self.oauth.clients.live(&caller.client).await?;
@@ -142,7 +165,9 @@ impl App {
             }
             Subject::Person { .. } | Subject::Token { .. } if !held && !caller.own => Ok(false),
             // What an application does for a person ends with its registration, too.
-            Subject::Person { .. } if !caller.own && !self.is_registered(caller, scope).await? => Ok(false),
+            Subject::Person { .. } if !caller.own && caller.impersonator.is_none() && !self.is_registered(caller, scope).await? => {
+                Ok(false)
+            }
             Subject::Person { user, .. } | Subject::Token { user, .. } => {
                 let Some(person) = self.people.view(user).await? else { return Ok(false) };
                 // Who lost access lost their tokens with it; nobody who somehow kept one gets in.
@@ -238,6 +263,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("privacy", privacy::STATEMENTS),
         ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
+        ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
     ]
 }

@@ -72,6 +72,7 @@ fn event(app: &App, n: usize, at: keystead::time::Timestamp) -> Event {
         ip: Some(std::net::IpAddr::from([192, 0, 2, 1])),
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned()),
         request_id: Some(format!("01920000-0000-7000-8000-{n:012}")),
+        impersonator: None,
     };
     let event = Event::new(&app.ground, ACTIONS[n % ACTIONS.len()], at).actor(Actor::User(person)).target(Target::user(person));
     let event = event.detail("method", "password").origin(&app.ground, None, &origin);

@@ -45,6 +45,8 @@ SCOPES: {
     TokensIntrospect = "tokens:introspect";
     /// Export every account, with the password hashes.
     UsersExport = "users:export";
+    /// Act as another person for a while, on record.
+    UsersImpersonate = "users:impersonate";
     /// Search and see accounts.
     UsersRead = "users:read";
     /// Change accounts.

@@ -16,7 +16,7 @@ use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::Json;
-use crate::http::guard::{Caller, Personal};
+use crate::http::guard::{Personal, Present};
 
 /// The routes of this slice.
 pub fn routes() -> OpenApiRouter<App> {
@@ -66,7 +66,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
     responses((status = 200, body = AccountAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn update(
     State(app): State<App>,
-    caller: Caller,
+    caller: Present,
     Now(now): Now,
     origin: Origin,
     Json(request): Json<UpdateRequest>,

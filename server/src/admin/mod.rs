@@ -6,6 +6,7 @@
 //!
 //! Owns no table; [`stats`] counts in those of others.
 
+mod impersonation;
 mod jobs;
 mod keys;
 mod stats;
@@ -19,5 +20,10 @@ pub use stats::{FRESH as STATS_FRESH, STATEMENTS, Stats};
 
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(jobs::routes()).merge(keys::routes()).merge(stats::routes()).merge(users::routes())
+    OpenApiRouter::new()
+        .merge(impersonation::routes())
+        .merge(jobs::routes())
+        .merge(keys::routes())
+        .merge(stats::routes())
+        .merge(users::routes())
 }

@@ -2,6 +2,8 @@
 
 #[path = "tests/accounts.rs"]
 mod accounts;
+#[path = "tests/impersonation.rs"]
+mod impersonation;
 #[path = "tests/jobs.rs"]
 mod jobs;
 #[path = "tests/keys.rs"]

@@ -93,7 +93,7 @@ impl App {
         let (db, vault) = open_stores(&settings, &clock).await?;
         let roots = RootKeys::new(&settings.master_keys);
         let keyring = Keyring::open(vault.clone(), roots.clone(), random.clone(), clock.clone()).await.map_err(StartError::Keyring)?;
-        let access_ttl = settings.tokens.access_ttl;
+        let access_ttl = settings.tokens.longest();
         let signer =
             Signer::open(db.clone(), roots.clone(), random.clone(), clock.clone(), access_ttl).await.map_err(StartError::Keyring)?;
         let shared = match &settings.redis_url {

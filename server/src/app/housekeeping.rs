@@ -170,6 +170,7 @@ impl App {
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         oauth::rotate_when_due(&self.ground, now).await?;
+        self.sessions.sweep_impersonations(now).await?;
         audit::checkpoint(&self.ground).await?;
         let days = self.ground.settings.privacy.retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)

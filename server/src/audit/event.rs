@@ -147,6 +147,9 @@ impl Event {
     #[must_use]
     pub fn because(mut self, ground: &Ground, key: Option<&PersonKey>, origin: &Origin, reason: Option<&str>) -> Self {
         self.request_id.clone_from(&origin.request_id);
+        if let Some(admin) = origin.impersonator {
+            self.details.insert("impersonator".to_owned(), admin.to_string().into());
+        }
         let mut plain = serde_json::json!({ "ip": origin.ip, "userAgent": origin.user_agent });
         if let Some(reason) = reason {
             plain["reason"] = reason.into();
@@ -177,7 +180,11 @@ pub(super) fn open_sealed(roots: &RootKeys, key: Option<&PersonKey>, event: &Rec
     };
     let plain: Json = opened.ok().and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
     let text = |name: &str| plain[name].as_str().map(str::to_owned);
-    let origin =
-        Origin { ip: text("ip").and_then(|ip| ip.parse().ok()), user_agent: text("userAgent"), request_id: event.request_id.clone() };
+    let origin = Origin {
+        ip: text("ip").and_then(|ip| ip.parse().ok()),
+        user_agent: text("userAgent"),
+        request_id: event.request_id.clone(),
+        impersonator: None,
+    };
     (origin, text("reason"))
 }

@@ -127,6 +127,8 @@ actions! {
     TOKEN_REVOKED = "token.revoked";
     /// A new signing key was published.
     SIGNING_KEY_ROTATED = "signing_key.rotated";
+    /// An administrator began to act as somebody else.
+    USER_IMPERSONATED = "user.impersonated";
     /// A dead letter was queued again.
     JOB_RETRIED = "job.retried";
     /// Somebody let a device in.

@@ -87,6 +87,9 @@ impl Lockout {
     }
 }
 
+/// The longest that an administrator acts as somebody else with one access token.
+pub const IMPERSONATION_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// `KEYSTEAD_TOKENS__…`.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens {
@@ -101,6 +104,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// The longest that any access token lives: so long its key stays published, and an ended session is remembered.
+    pub fn longest(&self) -> Duration {
+        self.access_ttl.max(IMPERSONATION_MAX)
+    }
+
     pub(super) fn from(values: &Values) -> Result<Self, Fault> {
         Ok(Self {
             access_ttl: values.get("tokens.access_ttl", parse::span)?,

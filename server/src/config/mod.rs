@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-pub use accounts::{Accounts, Keys, Lockout, Passwords, Sessions, Tokens};
+pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
 pub use limits::{Limits, Quota, Quotas};

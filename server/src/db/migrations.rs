@@ -47,6 +47,7 @@ const MAIN: &[Migration] = migrations!("main":
     18 "0018_administrators",
     19 "0019_users_changed",
     20 "0020_queue_and_figures",
+    21 "0021_impersonation",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::visit::Visit;
 use crate::error::{Code, Problem};
@@ -35,6 +36,9 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The request id.
     pub request_id: Option<String>,
+    /// Who made the request in somebody else's name; stands in every audit event of it. A guard has to come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonator: Option<Uuid>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Origin {
@@ -43,7 +47,8 @@ impl<S: Sync> FromRequestParts<S> for Origin {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let visit = Visit::from_request_parts(parts, state).await?;
         let user_agent = parts.headers.get(http::header::USER_AGENT).map(|value| cut(&String::from_utf8_lossy(value.as_bytes())));
-        Ok(Self { ip: Some(visit.client().0), user_agent, request_id: Some(visit.id().as_str().to_owned()) })
+        let (request_id, impersonator) = (Some(visit.id().as_str().to_owned()), visit.impersonator());
+        Ok(Self { ip: Some(visit.client().0), user_agent, request_id, impersonator })
     }
 }
 

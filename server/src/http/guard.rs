@@ -72,8 +72,10 @@ pub struct Verified {
     pub subject: Subject,
     /// The OAuth client the token was issued to.
     pub client: String,
-    /// Whether that client stands for the person in full: our own sign-in, and the command line.
+    /// Whether it stands for the person in full: the client is our own sign-in or the command line, and nobody impersonates them.
     pub own: bool,
+    /// Who acts in the person's name (RFC 8693 section 4.1).
+    pub impersonator: Option<Uuid>,
     /// Thumbprint of the key that it is bound to (RFC 9449 section 6.1), when it is to one.
     pub jkt: Option<Box<str>>,
     /// Whom the token is for (RFC 8707), when that is not this server.
@@ -231,7 +233,12 @@ pub async fn admit(app: &App, visit: &Visit, parts: &Parts, presented: Option<Pr
             if let Some(user) = verified.subject.person() {
                 visit.set_user(user);
             }
-            take(app, visit, Policy::SignedIn, verified.subject.id().as_bytes()).await?;
+            if let Some(admin) = verified.impersonator {
+                visit.set_impersonator(admin);
+            }
+            // Whoever acts as somebody else does not use up what that person may ask.
+            let asks = verified.impersonator.unwrap_or(verified.subject.id());
+            take(app, visit, Policy::SignedIn, asks.as_bytes()).await?;
             Ok(verified)
         }
         // A token that does not verify is an anonymous request, and counts as one.
@@ -246,9 +253,18 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let token = admitted(parts, app).await?;
+        Self::of(admitted(parts, app).await?)
+    }
+}
+
+impl Caller {
+    fn of(token: Arc<Verified>) -> Result<Self, Problem> {
         match token.subject {
             Subject::Person { user, session, .. } if token.own => Ok(Self { user, session, token }),
+            Subject::Person { .. } if token.impersonator.is_some() => {
+                let detail = "This is for the person alone; whoever acts as them does not reach it.";
+                Err(token.refused(Problem::new(Code::InsufficientScope).detail(detail)))
+            }
             Subject::Person { .. } => {
                 let detail = "This is for the person alone; the access token of an application does not reach it.";
                 Err(token.refused(Problem::new(Code::InsufficientScope).detail(detail)))
@@ -258,6 +274,31 @@ impl FromRequestParts<App> for Caller {
                 Err(token.refused(Problem::new(Code::InsufficientScope).detail(detail)))
             }
             Subject::Service(_) => Err(token.refused(no_person())),
+        }
+    }
+}
+
+/// A person, signed in by themselves; or an administrator who acts as them for a while. For what shows a person their own, and
+/// for the little that may be changed in their name: everything else asks for a [`Caller`].
+#[derive(Clone, Debug)]
+pub struct Present(Caller);
+
+impl std::ops::Deref for Present {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequestParts<App> for Present {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token = admitted(parts, app).await?;
+        match token.subject {
+            Subject::Person { user, session, .. } if token.impersonator.is_some() => Ok(Self(Caller { user, session, token })),
+            _ => Caller::of(token).map(Self),
         }
     }
 }
@@ -296,15 +337,31 @@ impl FromRequestParts<App> for MaybeCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if presented(parts).is_none() {
-            take_address(app, &Visit::from_request_parts(parts, app).await?, Policy::Global).await?;
-            return Ok(Self(None));
-        }
-        match Caller::from_request_parts(parts, app).await {
-            Ok(caller) => Ok(Self(Some(caller))),
-            Err(problem) if problem.code.status() == 401 => Ok(Self(None)),
-            Err(problem) => Err(problem),
-        }
+        maybe(parts, app).await.map(Self)
+    }
+}
+
+/// The same, or who acts as them.
+#[derive(Clone, Debug)]
+pub struct MaybePresent(pub Option<Present>);
+
+impl FromRequestParts<App> for MaybePresent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        maybe(parts, app).await.map(Self)
+    }
+}
+
+async fn maybe<G: FromRequestParts<App, Rejection = Problem>>(parts: &mut Parts, app: &App) -> Result<Option<G>, Problem> {
+    if presented(parts).is_none() {
+        take_address(app, &Visit::from_request_parts(parts, app).await?, Policy::Global).await?;
+        return Ok(None);
+    }
+    match G::from_request_parts(parts, app).await {
+        Ok(caller) => Ok(Some(caller)),
+        Err(problem) if problem.code.status() == 401 => Ok(None),
+        Err(problem) => Err(problem),
     }
 }
 

@@ -35,6 +35,7 @@ struct Inner {
     client: IpAddr,
     route: OnceLock<MatchedPath>,
     user: OnceLock<Uuid>,
+    impersonator: OnceLock<Uuid>,
     headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     limits: Mutex<Option<LimitHeaders>>,
     body_pending: AtomicBool,
@@ -49,6 +50,7 @@ impl Visit {
             client,
             route: OnceLock::new(),
             user: OnceLock::new(),
+            impersonator: OnceLock::new(),
             headers: Mutex::new(Vec::new()),
             limits: Mutex::new(None),
             body_pending: AtomicBool::new(false),
@@ -83,6 +85,16 @@ impl Visit {
     /// Who the caller is, once a guard has said so.
     pub fn user(&self) -> Option<Uuid> {
         self.0.user.get().copied()
+    }
+
+    /// Notes who acts in the caller's name. The first word counts.
+    pub fn set_impersonator(&self, admin: Uuid) {
+        let _ = self.0.impersonator.set(admin);
+    }
+
+    /// Who acts in the caller's name, once a guard has said so.
+    pub fn impersonator(&self) -> Option<Uuid> {
+        self.0.impersonator.get().copied()
     }
 
     /// Notes the template of the route that answers.

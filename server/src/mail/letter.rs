@@ -89,6 +89,15 @@ pub enum Letter {
         /// When, RFC 3339 or words.
         at: String,
     },
+    /// An administrator acts as the person for a while.
+    Impersonated {
+        /// Display name.
+        name: String,
+        /// Since when, RFC 3339 or words.
+        at: String,
+        /// For how long at most.
+        minutes: u64,
+    },
     /// The account was deleted and can be restored for a while.
     AccountDeleted {
         /// Display name.
@@ -111,6 +120,7 @@ impl Letter {
             Self::DeviceSignedIn { .. } => "device_signed_in",
             Self::TokenCreated { .. } => "token_created",
             Self::LockedDown { .. } => "locked_down",
+            Self::Impersonated { .. } => "impersonated",
             Self::AccountDeleted { .. } => "account_deleted",
         }
     }
@@ -126,6 +136,7 @@ impl Letter {
             | Self::DeviceSignedIn { name, .. }
             | Self::TokenCreated { name, .. }
             | Self::LockedDown { name, .. }
+            | Self::Impersonated { name, .. }
             | Self::AccountDeleted { name, .. } => name,
         }
     }

@@ -61,6 +61,8 @@ const FILES: &[(&str, &str)] = files![
     "token_created.html",
     "locked_down.txt",
     "locked_down.html",
+    "impersonated.txt",
+    "impersonated.html",
     "account_deleted.txt",
     "account_deleted.html",
     "mailbox.html",
@@ -116,6 +118,7 @@ impl Templates {
                 context! { token, scopes, device, at => wording::moment(at) }
             }
             Letter::LockedDown { at, .. } => context! { at => wording::moment(at) },
+            Letter::Impersonated { at, minutes, .. } => context! { at => wording::moment(at), lifetime => wording::lifetime(*minutes) },
             Letter::AccountDeleted { erases_at, .. } => context! { erases_at => wording::moment(erases_at) },
         };
         context! { greeting, product, public_url, ..special }

@@ -27,8 +27,8 @@ use crate::http::context::Origin;
 use crate::http::extract::Json;
 use crate::http::guard::{Scope, Subject, Verified};
 use crate::http::visit::Visit;
-use crate::sessions::Confirmation;
 use crate::sessions::store::Session;
+use crate::sessions::{Actor, Confirmation};
 
 /// The parameters, for the API reference.
 #[derive(Deserialize, ToSchema)]
@@ -86,6 +86,9 @@ pub(super) struct Introspection<'a> {
     /// The key that it is bound to (RFC 9449 section 6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation<'a>>,
+    /// The administrator who acts as the person (RFC 8693 section 4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
 }
 
 /// What is this token
@@ -130,6 +133,7 @@ async fn access_token<'a>(app: &App, verified: &'a Verified) -> Result<Introspec
         client_id: Some(verified.client.clone()).filter(|client| !client.is_empty()),
         token_type: Some(token_type(verified.jkt.as_deref())),
         cnf: verified.jkt.as_deref().map(|jkt| Confirmation { jkt }),
+        act: verified.impersonator.map(|sub| Actor { sub }),
         exp: Some(verified.expires_at.as_secs()),
         iat: Some(verified.issued_at.as_secs()),
         sub: Some(verified.subject.id()),
@@ -147,6 +151,15 @@ async fn access_token<'a>(app: &App, verified: &'a Verified) -> Result<Introspec
 async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Problem> {
     let roles = app.roles.snapshot();
     let held = || verified.scopes.iter().map(String::as_str);
+    if verified.impersonator.is_some() {
+        let mut kept = Vec::new();
+        for scope in held() {
+            if app.grants(verified, scope).await? {
+                kept.push(scope);
+            }
+        }
+        return Ok(Some(kept.join(" ")));
+    }
     let kept: Vec<&str> = match verified.subject {
         Subject::Service(_) => {
             let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };

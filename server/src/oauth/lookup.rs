@@ -56,10 +56,10 @@ pub(super) async fn find(app: &App, token: &str, now: Timestamp) -> Result<Optio
     let checked = if tokens::is_personal(token) {
         app.tokens.inspect(token, now).await
     } else {
-        app.sessions.inspect(token, now).and_then(|verified| match verified.subject {
-            Subject::Service(_) => app.oauth.revoked.check(verified.id).map(|()| verified),
-            Subject::Person { .. } | Subject::Token { .. } => Ok(verified),
-        })
+        match app.sessions.inspect(token, now) {
+            Ok(verified) => app.check_still(&verified, now).await.map(|()| verified),
+            Err(problem) => Err(problem),
+        }
     };
     match checked {
         Ok(verified) => Ok(Some(Found::Access(verified))),

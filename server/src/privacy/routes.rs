@@ -16,7 +16,7 @@ use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Query};
-use crate::http::guard::Caller;
+use crate::http::guard::{Caller, Present};
 use crate::http::page::{List, PageQuery};
 use crate::idempotency::{self, Idempotent};
 use crate::secret::{PersonKey, Place};
@@ -57,7 +57,7 @@ const LIST: &str = "consents";
 /// My consents, newest first
 #[utoipa::path(get, path = "/api/v1/account/consents", tag = "account", operation_id = "listConsents", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = List<ConsentItem>), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn list(State(app): State<App>, caller: Caller, Query(query): Query<PageQuery>) -> Result<Json<List<ConsentItem>>, Problem> {
+async fn list(State(app): State<App>, caller: Present, Query(query): Query<PageQuery>) -> Result<Json<List<ConsentItem>>, Problem> {
     let page = query.check(&app.ground.roots, LIST)?;
     let key = app.ground.keyring.get(caller.user).await?;
     let rows = store::list(&app.ground.db, caller.user, page.after, page.rows()).await?;

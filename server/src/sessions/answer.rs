@@ -110,6 +110,7 @@ impl Sessions {
             roles: &person.roles,
             r#gen: session.generation,
             cnf: None,
+            act: None,
         };
         let access_token = self.ground.signer.sign(super::verify::ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
         let refresh = RefreshToken { session: session.id, generation: session.generation, salt: session.salt };

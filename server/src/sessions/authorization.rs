@@ -36,6 +36,9 @@ pub struct Authorization {
     pub parent: Option<Uuid>,
     /// Thumbprint of the key that its refresh tokens are bound to (RFC 9449 section 5).
     pub jkt: Option<String>,
+    /// The administrator who acts as the person in this session, opened from a session of theirs, the parent. It ends with that
+    /// one in any case.
+    pub impersonator: Option<Uuid>,
 }
 
 /// The key that a client shows to have when it refreshes (RFC 9449 section 5).
@@ -58,6 +61,7 @@ impl Authorization {
             amr: vec![AMR_PASSWORD.to_owned()],
             parent: None,
             jkt: None,
+            impersonator: None,
         }
     }
 }
@@ -65,7 +69,7 @@ impl Authorization {
 impl Session {
     /// Whether it stands for its person in full.
     pub fn is_own(&self) -> bool {
-        is_own(&self.authorization.client)
+        is_own(&self.authorization.client) && self.authorization.impersonator.is_none()
     }
 
     /// Its client, by its `client_id`.

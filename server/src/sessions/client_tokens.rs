@@ -81,6 +81,7 @@ impl Sessions {
             roles: &person.roles,
             r#gen: session.generation,
             cnf: wish.jkt.map(|jkt| Confirmation { jkt }),
+            act: None,
         };
         let access_token = self.ground.signer.sign(super::verify::ACCESS_TOKEN_TYPE, &claims).map_err(Problem::internal)?;
         let refresh_token = wish.refreshable.then(|| {

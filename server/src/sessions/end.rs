@@ -39,6 +39,8 @@ pub enum EndReason {
     AccountClosed,
     /// Whoever runs the installation ended it.
     RevokedByOperator,
+    /// The administrator who acted as the person signed out, or may not do so any more.
+    ImpersonatorGone,
     /// The client it was opened through revoked its token.
     RevokedByClient,
 }
@@ -53,6 +55,7 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::AccountClosed => "account_closed",
             Self::RevokedByOperator => "revoked_by_operator",
+            Self::ImpersonatorGone => "impersonator_gone",
             Self::RevokedByClient => "revoked_by_client",
         }
     }

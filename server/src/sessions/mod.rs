@@ -15,6 +15,8 @@ mod browser;
 mod client_tokens;
 mod device;
 pub mod end;
+mod impersonation;
+mod impersonation_store;
 mod refresh;
 pub mod revocation;
 pub mod rotation;
@@ -37,11 +39,12 @@ pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLI
 pub use client_tokens::{ClientTokens, TokenWish};
 pub use device::describe;
 pub use end::{EndReason, SessionsEnded};
+pub use impersonation_store::STATEMENTS as IMPERSONATION_STATEMENTS;
 pub use refresh::RefreshError;
 pub use revocation::{Revocations, SESSION_ENDED};
 pub use routes::{SessionItem, page_of, routes};
 pub use start::{NewSession, start};
-pub use verify::{ACCESS_TOKEN_TYPE, Confirmation};
+pub use verify::{ACCESS_TOKEN_TYPE, Actor, Confirmation};
 
 use self::activity::Activity;
 use crate::accounts::{self, People};

@@ -125,7 +125,7 @@ impl Revocations {
     /// Reads what was ended lately: at start everything that still matters, afterwards what is new.
     pub async fn poll(&self) -> Result<(), DbError> {
         let begun = self.0.started.elapsed();
-        let keep = self.0.ground.settings.tokens.access_ttl + KEEP_MARGIN;
+        let keep = self.0.ground.settings.tokens.longest() + KEEP_MARGIN;
         let oldest = self.0.ground.clock.now().minus(keep);
         // An instance whose clock is ahead must not blind the others.
         let newest = Timestamp::from_micros(self.0.newest.load(Ordering::Relaxed)).min(self.0.ground.clock.now());

@@ -21,7 +21,7 @@ use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, OptionalJson, Query, json_bytes};
-use crate::http::guard::{Caller, MaybeCaller, take, take_address};
+use crate::http::guard::{Caller, MaybePresent, Present, take, take_address};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
 use crate::http::visit::Visit;
@@ -109,7 +109,7 @@ async fn refresh(
     responses((status = 204, description = "Signed out"), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn logout(
     State(app): State<App>,
-    MaybeCaller(caller): MaybeCaller,
+    MaybePresent(caller): MaybePresent,
     Now(now): Now,
     origin: Origin,
     headers: HeaderMap,
@@ -180,7 +180,7 @@ async fn end_many(app: &App, caller: &Caller, keep: Uuid, reason: EndReason, ori
 /// Who am I
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "sessions", operation_id = "me", security(("bearer" = [])),
     responses((status = 200, body = UserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn me(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+async fn me(State(app): State<App>, caller: Present) -> Result<Response, Problem> {
     let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
     Ok(json_bytes(person.json.clone()))
 }
@@ -195,6 +195,9 @@ struct VerifyAnswer {
     session: SessionView,
     /// Scopes of the token.
     scopes: Vec<String>,
+    /// The administrator who acts as the user; left out where nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    impersonated_by: Option<Uuid>,
     /// When the token ends.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
@@ -203,7 +206,7 @@ struct VerifyAnswer {
 /// Whom is this token for, and until when
 #[utoipa::path(get, path = "/api/v1/auth/verify", tag = "sessions", operation_id = "verify", security(("bearer" = [])),
     responses((status = 200, body = VerifyAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn verify(State(app): State<App>, caller: Caller) -> Result<Json<VerifyAnswer>, Problem> {
+async fn verify(State(app): State<App>, caller: Present) -> Result<Json<VerifyAnswer>, Problem> {
     let person = app.people.view(caller.user).await?.ok_or(Code::SessionRevoked)?;
     let session = store::find(&app.ground.db, caller.session).await?.ok_or(Code::SessionRevoked)?;
     Ok(Json(VerifyAnswer {
@@ -211,6 +214,7 @@ async fn verify(State(app): State<App>, caller: Caller) -> Result<Json<VerifyAns
         user: person.body(),
         session: SessionView::from(&session),
         scopes: caller.scopes.clone(),
+        impersonated_by: caller.impersonator,
         expires_at: caller.expires_at,
     }))
 }
@@ -235,7 +239,7 @@ struct SessionAnswer {
     responses((status = 200, body = SessionAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn session(
     State(app): State<App>,
-    MaybeCaller(caller): MaybeCaller,
+    MaybePresent(caller): MaybePresent,
     Now(now): Now,
     headers: HeaderMap,
 ) -> Result<Json<SessionAnswer>, Problem> {
@@ -295,6 +299,9 @@ pub struct SessionItem {
     pub user_agent: Option<String>,
     /// The application that it was opened for; `keystead` for a sign-in of one's own.
     pub client_id: String,
+    /// The administrator who acts as the person in it; null for a session of one's own.
+    #[schema(required = true)]
+    pub impersonated_by: Option<Uuid>,
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -313,7 +320,7 @@ const LIST: &str = "sessions";
     responses((status = 200, body = List<SessionItem>), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn list(
     State(app): State<App>,
-    caller: Caller,
+    caller: Present,
     Now(now): Now,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<List<SessionItem>>, Problem> {
@@ -336,7 +343,11 @@ pub async fn page_of(
         SessionItem {
             id: session.id,
             current: Some(session.id) == current,
-            device: describe(device.user_agent.as_deref()),
+            device: match session.authorization.impersonator {
+                Some(_) => "Administrator".to_owned(),
+                None => describe(device.user_agent.as_deref()),
+            },
+            impersonated_by: session.authorization.impersonator,
             ip: device.ip,
             user_agent: device.user_agent,
             client_id: session.authorization.client,

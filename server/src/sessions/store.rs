@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::authorization::{Authorization, ShownKey};
+use super::impersonation_store as impersonations;
 use super::token::RefreshToken;
 use crate::args;
 use crate::db::{Db, DbError, Row, Tx};
@@ -11,8 +12,8 @@ use crate::time::Timestamp;
 crate::statements! {
     /// A new session.
     INSERT = "INSERT INTO sessions (id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
-            refresh_expires_at, idle_expires_at, expires_at, ip, user_agent, scope, resources, auth_time, amr, dpop_jkt, parent_id)
-        VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+            refresh_expires_at, idle_expires_at, expires_at, ip, user_agent, scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id)
+        VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     /// The whole rotation: whoever gets the row has rotated it, everybody else has not.
     ROTATE = "UPDATE sessions SET generation = generation + 1, rotated_at = $4, last_active_at = $4, refresh_expires_at = $5, idle_expires_at = $6,
             dpop_jkt = COALESCE(dpop_jkt, $9)
@@ -20,20 +21,20 @@ crate::statements! {
             AND refresh_expires_at > $4 AND idle_expires_at > $4 AND expires_at > $4
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
-            scope, resources, auth_time, amr, dpop_jkt, parent_id";
+            scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id";
     /// The current refresh token is handed out again after its window.
     REISSUE = "UPDATE sessions SET rotated_at = $3 WHERE id = $1 AND generation = $2 AND rotated_at < $3 AND ended_at IS NULL";
     /// One session, without its sealed columns.
     FIND = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
-            scope, resources, auth_time, amr, dpop_jkt, parent_id
+            scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id
         FROM sessions WHERE id = $1";
     /// The device columns of one session.
     FIND_DEVICE = "SELECT ip, user_agent FROM sessions WHERE id = $1";
     /// A page of a person's open sessions, newest first.
     LIST = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
-            scope, resources, auth_time, amr, dpop_jkt, parent_id, ip, user_agent
+            scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id, ip, user_agent
         FROM sessions
         WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2 AND idle_expires_at > $2 AND expires_at > $2
             AND id < $3
@@ -43,7 +44,7 @@ crate::statements! {
         WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
         RETURNING id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
             refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
-            scope, resources, auth_time, amr, dpop_jkt, parent_id";
+            scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id";
     /// Whether a session goes on; on PostgreSQL nobody ends it until the commit.
     HOLD = "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL",
       postgres "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL FOR SHARE";
@@ -149,6 +150,7 @@ fn session(row: &Row) -> Result<Session, DbError> {
             amr: words(row.get(17)?),
             jkt: row.get(18)?,
             parent: row.get(19)?,
+            impersonator: row.get(20)?,
         },
     })
 }
@@ -172,7 +174,8 @@ pub async fn insert(tx: &mut Tx, new: &Session, device: &SealedDevice) -> Result
         granted.auth_time,
         list_of(&granted.amr),
         granted.jkt.clone(),
-        granted.parent
+        granted.parent,
+        granted.impersonator
     ];
     tx.execute(INSERT, args).await.map(|_| ())
 }
@@ -215,7 +218,7 @@ pub async fn find_device_of(db: &Db, id: Uuid) -> Result<SealedDevice, DbError> 
 pub async fn list(db: &Db, user: Uuid, now: Timestamp, before: Option<Uuid>, rows: i64) -> Result<Vec<(Session, SealedDevice)>, DbError> {
     let before = before.unwrap_or(Uuid::max());
     let rows = db.query(LIST, args![user, now, before, rows]).await?;
-    rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(20)?, user_agent: row.get(21)? }))).collect()
+    rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(21)?, user_agent: row.get(22)? }))).collect()
 }
 
 /// Moves the ends of an open session, but the absolute one.
@@ -246,16 +249,20 @@ pub async fn hold(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
     Ok(tx.query_opt(HOLD, args![id]).await?.is_some())
 }
 
-/// Ends one open session of `user` with those that were authorised from it.
+/// Ends one open session of `user` with those that were authorised from it, and those in which they act as others from there.
 pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
     tx.query(AWAIT, args![user]).await?;
-    ended(&tx.query(END_ONE, args![id, user, now, reason]).await?)
+    let mut all = ended(&tx.query(END_ONE, args![id, user, now, reason]).await?)?;
+    all.extend(impersonations::end_from(tx, user, id, now).await?);
+    Ok(all)
 }
 
-/// Ends all open sessions of `user` but `keep`.
+/// Ends all open sessions of `user` but `keep`, and those in which they act as others but from there.
 pub async fn end_others(tx: &mut Tx, user: Uuid, keep: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
     tx.query(AWAIT, args![user]).await?;
-    ended(&tx.query(END_OTHERS, args![user, keep, now, reason]).await?)
+    let mut all = ended(&tx.query(END_OTHERS, args![user, keep, now, reason]).await?)?;
+    all.extend(impersonations::end_from_others(tx, user, keep, now).await?);
+    Ok(all)
 }
 
 /// Ends all open sessions of `user` through `client`.
@@ -264,7 +271,7 @@ pub async fn end_of_client(tx: &mut Tx, user: Uuid, client: &str, now: Timestamp
     ended(&tx.query(END_OF_CLIENT, args![user, client.to_owned(), now, reason]).await?)
 }
 
-fn ended(rows: &[Row]) -> Result<Vec<Ended>, DbError> {
+pub(super) fn ended(rows: &[Row]) -> Result<Vec<Ended>, DbError> {
     rows.iter().map(|row| Ok(Ended { id: row.get(0)?, client: row.get(1)?, user: row.get(2)? })).collect()
 }
 

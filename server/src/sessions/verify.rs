@@ -38,6 +38,15 @@ pub(super) struct Claims<'a> {
     pub r#gen: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+}
+
+/// Who acts in the subject's name (RFC 8693 section 4.1).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Actor {
+    /// The administrator.
+    pub sub: Uuid,
 }
 
 /// The key that a token is bound to (RFC 9449 section 6.1).
@@ -94,6 +103,7 @@ struct ReadClaims {
     roles: Vec<String>,
     r#gen: Option<i64>,
     cnf: Option<ReadConfirmation>,
+    act: Option<Actor>,
 }
 
 impl ReadClaims {
@@ -168,7 +178,8 @@ impl Sessions {
             subject,
             jkt: claims.cnf.map(|key| key.jkt),
             elsewhere,
-            own: is_own(&claims.client_id),
+            own: is_own(&claims.client_id) && claims.act.is_none(),
+            impersonator: claims.act.map(|act| act.sub),
             client: claims.client_id,
             scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),
             roles: claims.roles,

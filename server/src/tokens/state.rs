@@ -165,6 +165,7 @@ fn verified(stored: Stored) -> Verified {
         subject: Subject::Token { user: stored.user, token: stored.id },
         client: String::new(),
         own: false,
+        impersonator: None,
         jkt: None,
         elsewhere: None,
         scopes: stored.scopes,

@@ -86,8 +86,9 @@ impl Stats {
     /// The figures, counted again when they are not fresh any more.
     async fn figures(&self, ground: &Ground, now: Timestamp) -> Result<Figures, DbError> {
         let mut last = self.0.lock().await;
-        // A clock that was set back makes them stale, too.
-        if let Some(known) = last.as_ref().filter(|known| known.at <= now && now.since(known.at) < FRESH) {
+        // Of requests that wait here the one that counted may have arrived after this one. A clock that was set back further
+        // than that makes the figures stale, too.
+        if let Some(known) = last.as_ref().filter(|known| now.since(known.at) < FRESH && known.at.since(now) < FRESH) {
             return Ok(known.clone());
         }
         let counted = count(ground, now).await?;

@@ -58,7 +58,9 @@ async fn many_questions_are_one_count(store: Store) {
     let before = figures(&root).await;
     instance.advance(STATS_FRESH);
     let said = join_all((0..32).map(|_| figures(&root))).await;
-    assert!(said.iter().all(|one| one["at"] == said[0]["at"]) && said[0]["at"] != before["at"], "{said:?}");
+    let mut counted: Vec<_> = said.iter().map(|one| one["at"].as_str().unwrap()).collect();
+    counted.dedup();
+    assert!(counted.len() == 1 && before["at"] != counted[0], "{counted:?}");
 }
 
 /// Figures of people are for whoever may see how the installation does; not for whoever may see people.

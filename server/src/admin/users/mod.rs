@@ -12,6 +12,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub(super) use reach::{by, within_reach};
+
 /// The routes of this folder.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

@@ -25,7 +25,7 @@ pub(super) async fn account(app: &App, id: Uuid) -> Result<Entry, Problem> {
 ///
 /// # Errors
 /// `not_found`, `forbidden`.
-pub(super) async fn within_reach(app: &App, caller: &Verified, id: Uuid) -> Result<Entry, Problem> {
+pub(in crate::admin) async fn within_reach(app: &App, caller: &Verified, id: Uuid) -> Result<Entry, Problem> {
     let found = account(app, id).await?;
     holds(app, caller, &found.row.roles).await?;
     Ok(found)
@@ -46,7 +46,13 @@ pub(super) async fn holds(app: &App, caller: &Verified, roles: &[String]) -> Res
 }
 
 /// Who acts, from where and why, on the account as it was `seen`: if it became another meanwhile, nothing is done.
-pub(super) async fn by(app: &App, caller: &Verified, seen: &Entry, origin: Origin, reason: Option<String>) -> Result<By, Problem> {
+pub(in crate::admin) async fn by(
+    app: &App,
+    caller: &Verified,
+    seen: &Entry,
+    origin: Origin,
+    reason: Option<String>,
+) -> Result<By, Problem> {
     let key = match caller.subject.person() {
         Some(person) => Some(app.ground.keyring.get(person).await?),
         None => None,

@@ -62,6 +62,7 @@ pub(in crate::oauth) async fn redeem(
         amr: before.amr.clone(),
         parent: Some(code.session),
         jkt: dpop::of_refresh(client, jkt),
+        impersonator: None,
     };
     let new = app.sessions.prepare_for_client(code.user, &grantor.key, origin, authorization, now);
     if !start(app, client, &code, &grantor, &new, origin, now).await? {

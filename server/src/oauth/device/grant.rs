@@ -104,6 +104,7 @@ async fn begin_session(
         // A device outlives the browser in which it was let in.
         parent: None,
         jkt: dpop::of_refresh(client, jkt),
+        impersonator: None,
     };
     let new = app.sessions.prepare_for_client(approver.row.id, &approver.key, origin, authorization, now);
     if !start(app, client, request.id, &approver, &new, origin, now).await? {

@@ -29,6 +29,7 @@ fn authorization(client: &str, instance: &Instance) -> Authorization {
         amr: vec!["pwd".into()],
         parent: None,
         jkt: None,
+        impersonator: None,
     }
 }
 
