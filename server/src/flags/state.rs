@@ -109,7 +109,8 @@ impl Flags {
     /// The store does not answer.
     pub async fn poll(&self) -> Result<(), DbError> {
         let known = self.snapshot();
-        let changed = store::changed_since(&self.0.ground.db, known.newest.minus(POLL_OVERLAP)).await?;
+        // An instance whose clock is ahead must not blind the others.
+        let changed = store::changed_since(&self.0.ground.db, known.newest.min(self.0.ground.clock.now()).minus(POLL_OVERLAP)).await?;
         if changed.iter().any(|(key, version)| known.versions.get(key) != Some(version)) {
             self.reload().await?;
         }

@@ -51,6 +51,9 @@ crate::statements! {
     /// Waits for whoever begins something from a person's sessions at this moment, so that what they begin is seen and ended, too.
     AWAIT = "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY id",
       postgres "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY id FOR UPDATE";
+    /// The same for one of them.
+    AWAIT_ONE = "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL",
+      postgres "SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL FOR UPDATE";
     /// Ends one session of a person, and those that were authorised from it, but what was granted to go on without the person.
     END_ONE = "UPDATE sessions SET ended_at = $3, end_reason = $4
         WHERE user_id = $2 AND ended_at IS NULL AND (id = $1
@@ -251,7 +254,7 @@ pub async fn hold(tx: &mut Tx, id: Uuid) -> Result<bool, DbError> {
 
 /// Ends one open session of `user` with those that were authorised from it, and those in which they act as others from there.
 pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: &'static str) -> Result<Vec<Ended>, DbError> {
-    tx.query(AWAIT, args![user]).await?;
+    tx.query(AWAIT_ONE, args![id]).await?;
     let mut all = ended(&tx.query(END_ONE, args![id, user, now, reason]).await?)?;
     all.extend(impersonations::end_from(tx, user, id, now).await?);
     Ok(all)
