@@ -47,6 +47,11 @@ impl Snapshot {
         self.flags.get(key)
     }
 
+    /// How many flags there are.
+    pub fn count(&self) -> usize {
+        self.flags.len()
+    }
+
     /// All flags, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Compiled)> {
         self.flags.iter().map(|(key, flag)| (key.as_str(), flag))
