@@ -13,6 +13,7 @@ crate::statements! {
 }
 
 /// An export as the store has it.
+#[expect(dead_code, reason = "the routes that order and serve them come next")]
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The export.
