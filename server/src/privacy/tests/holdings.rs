@@ -18,6 +18,10 @@ use crate::support::{Instance, PASSWORD, Store, both_stores};
 const PERSON: &[&str] =
     &["user_id", "owner_id", "person_id", "subject", "subject_id", "actor_id", "sealed_for", "impersonator_id", "email_index"];
 
+fn fresh(instance: &Instance) -> Uuid {
+    instance.running.app.ground.random.uuid(instance.clock.now())
+}
+
 /// All records of a holding, page after page.
 async fn records(instance: &Instance, holding: &Holding, key: &PersonKey) -> Vec<Map<String, Json>> {
     let Records::Exported(reader) = holding.records else { return Vec::new() };
@@ -51,7 +55,7 @@ async fn somebody(instance: &Instance) -> Uuid {
     instance.signed_in("ada@example.com").await.api.post("/api/v1/auth/logout", Json::Null).await.expect(204);
     let id: Uuid = ada.id().parse().unwrap();
     let sql = "INSERT INTO oauth_consents (id, user_id, client_id, scopes, resources, given_at) VALUES ($1, $2, 'reader', 'openid', '', 1)";
-    instance.change(sql, args![Uuid::now_v7(), id]).await;
+    instance.change(sql, args![fresh(instance), id]).await;
     id
 }
 
@@ -99,7 +103,7 @@ async fn a_long_history_comes_in_pages(store: Store) {
     let sql = "INSERT INTO audit_events (id, at, actor_type, actor_id, action, target_type, target_id, outcome, details)
         VALUES ($1, $2, 'user', $3, 'session.started', 'user', $3, 'success', '{}')";
     for at in 0..1_100_i64 {
-        instance.change(sql, args![Uuid::now_v7(), at, ada]).await;
+        instance.change(sql, args![fresh(&instance), at, ada]).await;
     }
     let key = instance.running.app.ground.keyring.get(ada).await.unwrap();
     let holding = app::holdings().into_iter().find(|holding| holding.name == "auditEvents").unwrap();
@@ -118,7 +122,7 @@ async fn erasing_leaves_nothing_readable(store: Store) {
     app.lifecycle.delete(ada, By::of(Actor::System), now).await.unwrap();
     app.lifecycle.erase(ada, By::of(Actor::System), now).await.unwrap();
     assert!(matches!(app.ground.keyring.get(ada).await, Err(SealError::Erased)));
-    let other = app.ground.keyring.create(Uuid::now_v7()).await.unwrap();
+    let other = app.ground.keyring.create(fresh(&instance)).await.unwrap();
     assert!(PersonView::open(&sealed, &other).is_err(), "another key opens nothing");
     for holding in app::holdings().into_iter().filter(|holding| holding.erasure == Erasure::Deleted) {
         for (table, column) in holding.tables.iter().filter(|(_, column)| *column != "impersonator_id") {
