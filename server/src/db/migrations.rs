@@ -5,7 +5,7 @@ use super::Store;
 /// One step of a schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// From 1, without gaps.
+    /// From 1. A number may be passed over, and is never given twice.
     pub version: u32,
     /// What it is about.
     pub name: &'static str,
