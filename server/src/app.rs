@@ -35,6 +35,7 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
+use crate::transcripts::{self, Transcripts};
 use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
@@ -73,6 +74,8 @@ pub struct Parts {
     pub attempts: Attempts,
     /// Feature flags in memory.
     pub flags: Flags,
+    /// Listeners of transcripts.
+    pub transcripts: Transcripts,
     /// Figures that were counted lately.
     pub stats: admin::Stats,
     /// Sends letters.
@@ -233,6 +236,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(flags::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(transcripts::routes())
 }
 
 /// Every slice's jobs.
@@ -265,6 +269,8 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
+        ("transcripts", transcripts::STATEMENTS),
+        ("voice", crate::voice::STATEMENTS),
     ]
 }
 
@@ -277,6 +283,7 @@ const TOPICS: &[&str] = &[
     tokens::PERSONAL_TOKEN_REVOKED,
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
+    transcripts::TRANSCRIPT_CHANGED,
 ];
 
 /// Who acts when a person loses access.
@@ -392,6 +399,8 @@ impl Running {
         self.stop.cancel();
         let jobs = async {
             tokio::time::sleep(delay).await;
+            // Streams would go on for as long as they may.
+            self.app.transcripts.drain();
             self.stop_jobs.cancel();
         };
         // The listener ends by itself, at the end of the grace at the latest.

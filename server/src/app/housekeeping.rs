@@ -17,7 +17,8 @@ use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens};
+use crate::transcripts::TRANSCRIPT_CHANGED;
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -52,6 +53,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.tokens.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.oauth.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { transcripts::run(this, token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -125,12 +128,17 @@ async fn follow(app: &App, stop: CancellationToken) {
             Ok(message) if message.topic == CLIENT_CHANGED => app.oauth.clients.receive(&message.payload),
             Ok(message) if message.topic == PERSONAL_TOKEN_REVOKED => app.tokens.receive(&message.payload),
             Ok(message) if message.topic == TOKEN_REVOKED => app.oauth.revoked.receive(&message.payload),
+            Ok(message) if message.topic == TRANSCRIPT_CHANGED => app.transcripts.receive(&message.payload),
             Ok(_) => {}
             // The polls bring what was missed.
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "messages of other instances were missed"),
             Err(RecvError::Closed) => return,
         }
     }
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
 impl App {
@@ -172,7 +180,12 @@ impl App {
         oauth::rotate_when_due(&self.ground, now).await?;
         self.sessions.sweep_impersonations(now).await?;
         audit::checkpoint(&self.ground).await?;
-        let days = self.ground.settings.privacy.retention.audit;
+        let retention = &self.ground.settings.privacy.retention;
+        let deleted = transcripts::purge(&self.ground, now.minus(days(retention.transcripts))).await?;
+        if deleted > 0 {
+            tracing::info!(deleted, "segments of transcripts were kept for as long as they are to be, and deleted");
+        }
+        let days = retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)
     }
 

@@ -20,6 +20,8 @@ pub enum Purpose {
     VerifyEmail,
     /// Sets a new password: a link.
     ResetPassword,
+    /// Opens one live stream of a transcript.
+    TranscriptTicket,
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::TranscriptTicket => "transcript_ticket",
         }
     }
 }
