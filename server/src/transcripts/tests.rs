@@ -12,6 +12,8 @@ mod posting;
 mod refusals;
 #[path = "tests/services.rs"]
 mod services;
+#[path = "tests/tickets.rs"]
+mod tickets;
 
 use keystead::args;
 use serde_json::{Value, json};

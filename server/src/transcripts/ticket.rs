@@ -26,7 +26,7 @@ const TICKET_LIFE: Duration = Duration::from_secs(30);
 const PASS_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest ticket that is looked at, in bytes; ours have 43.
 const TICKET_MAX: usize = 64;
-/// The longest pass that is looked at, in bytes; ours have 118.
+/// The longest pass that is looked at, in bytes; ours have 96.
 const PASS_MAX: usize = 256;
 
 /// A person who listens without an access token.
