@@ -270,7 +270,6 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
         ("transcripts", transcripts::STATEMENTS),
-        ("voice", crate::voice::STATEMENTS),
     ]
 }
 

@@ -33,4 +33,3 @@ pub mod telemetry;
 pub mod time;
 pub mod tokens;
 pub mod transcripts;
-pub mod voice;

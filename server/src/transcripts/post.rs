@@ -39,7 +39,7 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
     // Sealed before, because on SQLite everybody who writes waits for the transaction.
     let sealed: Vec<_> = segments.iter().map(|segment| segment.sealed(&key, session.id, now)).collect();
     let open_after = now.minus(ground.settings.transcripts.grace);
-    let idle = std::time::Duration::from_secs(600);
+    let idle = ground.settings.voice.idle_ttl;
     let live = app.transcripts.clone();
     let work = async move |tx: &mut Tx| {
         let (id, owner) = (session.id, session.owner);

@@ -1,3 +1,0 @@
-//! Stands in for voice until it lands.
-mod store;
-pub use store::{STATEMENTS, Standing, own_active};
