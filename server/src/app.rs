@@ -31,11 +31,12 @@ use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
 use crate::roles::{self, Roles};
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
 use crate::transcripts::{self, Transcripts};
+use crate::voice::{self, Voice};
 use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
 
 mod build;
@@ -237,6 +238,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(roles::routes())
         .merge(tokens::routes())
         .merge(transcripts::routes())
+        .merge(voice::routes())
 }
 
 /// Every slice's jobs.
@@ -270,6 +272,8 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
         ("transcripts", transcripts::STATEMENTS),
+        ("voice", voice::STATEMENTS),
+        ("voice tokens", voice::TOKEN_STATEMENTS),
     ]
 }
 
@@ -285,9 +289,14 @@ const TOPICS: &[&str] = &[
     transcripts::TRANSCRIPT_CHANGED,
 ];
 
+/// Who acts when sessions are ended.
+fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
+    vec![Arc::new(oauth.clone()), Arc::new(voice.clone())]
+}
+
 /// Who acts when a person loses access.
-fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
+fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
 }
 
 /// The public routes, without the gates.

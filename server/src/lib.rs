@@ -33,3 +33,4 @@ pub mod telemetry;
 pub mod time;
 pub mod tokens;
 pub mod transcripts;
+pub mod voice;

@@ -62,3 +62,5 @@ mod telemetry;
 mod tokens;
 #[path = "../src/transcripts/tests.rs"]
 mod transcripts;
+#[path = "../src/voice/tests.rs"]
+mod voice;

@@ -18,7 +18,7 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -91,6 +91,10 @@ async fn seal(app: &App) {
     }
 }
 
+const fn days(count: u32) -> Duration {
+    Duration::from_secs(count as u64 * 24 * 60 * 60)
+}
+
 async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken, work: impl Fn() -> F) {
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -137,10 +141,6 @@ async fn follow(app: &App, stop: CancellationToken) {
     }
 }
 
-fn days(days: u32) -> Duration {
-    Duration::from_secs(u64::from(days) * 24 * 60 * 60)
-}
-
 impl App {
     /// Sweeps what time has settled: erases people whose grace has passed, forgets used-up codes and old
     /// failures, destroys keys that belong to nobody. Runs every minute; harmless on several instances.
@@ -160,6 +160,9 @@ impl App {
             }
         }
         let old = now.minus(KEEP_USED);
+        // First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
+        let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));
+        let spoken = if transcripts::purge(&self.ground, spoken).await? { spoken } else { Timestamp::from_micros(0) };
         // Failures count for as long as a lock holds.
         let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
         self.ground
@@ -171,6 +174,7 @@ impl App {
                 oauth::purge(tx, old).await?;
                 oauth::authorize::purge(tx, old).await?;
                 oauth::device::purge(tx, now).await?;
+                voice::purge(tx, spoken, old).await?;
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;
@@ -180,12 +184,7 @@ impl App {
         oauth::rotate_when_due(&self.ground, now).await?;
         self.sessions.sweep_impersonations(now).await?;
         audit::checkpoint(&self.ground).await?;
-        let retention = &self.ground.settings.privacy.retention;
-        let deleted = transcripts::purge(&self.ground, now.minus(days(retention.transcripts))).await?;
-        if deleted > 0 {
-            tracing::info!(deleted, "segments of transcripts were kept for as long as they are to be, and deleted");
-        }
-        let days = retention.audit;
+        let days = self.ground.settings.privacy.retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)
     }
 

@@ -338,6 +338,7 @@ settings! {
     "voice.turn_urls", TurnUrls, else "none", "TURN and STUN servers handed to clients.";
     "voice.turn_secret", Secret, else "none", "Shared secret of the TURN server (coturn `use-auth-secret`).";
     "voice.token_ttl", Span(10, DAY), "Life of a voice token.";
+    "voice.idle_ttl", Span(60, DAY), "A voice session unused for this long expires.";
 
     "transcripts.grace", Span(0, HOUR), "How long after the end of a voice session late segments of its transcript are accepted.";
     "transcripts.listeners", Number(1, 1_000), "Live streams of transcripts that one person has open on one instance at most.";

@@ -5,7 +5,7 @@ use super::Store;
 /// One step of a schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// From 1, without gaps.
+    /// From 1. A number may be passed over, and is never given twice.
     pub version: u32,
     /// What it is about.
     pub name: &'static str,
@@ -48,6 +48,7 @@ const MAIN: &[Migration] = migrations!("main":
     19 "0019_users_changed",
     20 "0020_queue_and_figures",
     21 "0021_impersonation",
+    26 "0026_voice",
     27 "0027_transcripts",
 );
 

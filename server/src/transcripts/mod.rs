@@ -41,18 +41,22 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().merge(routes::routes()).merge(stream::routes())
 }
 
-/// Deletes what was said in sessions that ended before `before`, a bounded part of it; how many segments.
+/// Deletes what was said in sessions that ended before `before`, a bounded part of it; whether nothing is left.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn purge(ground: &Ground, before: Timestamp) -> Result<u64, Problem> {
+pub async fn purge(ground: &Ground, before: Timestamp) -> Result<bool, Problem> {
     let mut deleted = 0;
-    for _ in 0..PURGE_ROUNDS {
+    for round in 1..=PURGE_ROUNDS {
         let batch = ground.db.write(async move |tx| store::purge(tx, before, PURGE_BATCH).await).await?;
         deleted += batch;
-        if batch < u64::from(PURGE_BATCH) {
-            break;
+        let done = batch < u64::from(PURGE_BATCH);
+        if done || round == PURGE_ROUNDS {
+            if deleted > 0 {
+                tracing::info!(segments = deleted, "transcripts were kept for as long as they are to be, and deleted");
+            }
+            return Ok(done);
         }
     }
-    Ok(deleted)
+    Ok(false)
 }
