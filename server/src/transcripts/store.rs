@@ -61,13 +61,7 @@ crate::statements! {
         FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS position FROM json_array_elements($1::text::json) AS value) AS n
         JOIN transcript_segments s ON s.voice_session_id = n.id AND s.position > n.position
         ORDER BY s.voice_session_id, s.position LIMIT $2";
-    /// Up to `rows` segments of the sessions of `owner`, behind the segment `seq` of `session`: one session after the other, each by number.
-pub(super) async fn all_of(db: &Db, owner: Uuid, session: Uuid, seq: i64, rows: i64) -> Result<Vec<(Uuid, Stored)>, DbError> {
-    let found = db.query(ALL_OF, args![owner, session, seq, rows]).await?;
-    found.iter().map(|row| Ok((row.get(7)?, stored(row)?))).collect()
-}
-
-/// Until when each of these sessions goes on ($1 is JSON: [id, …]).
+    /// Until when each of these sessions goes on ($1 is JSON: [id, …]).
     ENDS = "SELECT id, ends_at FROM voice_sessions WHERE id IN (SELECT unhex(value) FROM json_each($1))",
       postgres "SELECT id, ends_at FROM voice_sessions WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::text::json) AS value)";
     /// Everything that was said in the sessions of a person, behind segment $3 of session $2.
@@ -183,6 +177,12 @@ pub(super) async fn after(db: &Db, session: Uuid, position: i64, rows: i64) -> R
 pub(super) async fn after_many(db: &Db, heads: &[(Uuid, i64)], rows: i64) -> Result<Vec<(Uuid, Stored)>, DbError> {
     let heads: Vec<_> = heads.iter().map(|(id, position)| json!([id.simple().to_string(), position])).collect();
     let found = db.query(AFTER_MANY, args![json_text(&json!(heads)), rows]).await?;
+    found.iter().map(|row| Ok((row.get(7)?, stored(row)?))).collect()
+}
+
+/// Up to `rows` segments of the sessions of `owner`, behind the segment `seq` of `session`: one session after the other, each by number.
+pub(super) async fn all_of(db: &Db, owner: Uuid, session: Uuid, seq: i64, rows: i64) -> Result<Vec<(Uuid, Stored)>, DbError> {
+    let found = db.query(ALL_OF, args![owner, session, seq, rows]).await?;
     found.iter().map(|row| Ok((row.get(7)?, stored(row)?))).collect()
 }
 
