@@ -35,6 +35,7 @@ use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
+use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
 
@@ -76,6 +77,8 @@ pub struct Parts {
     pub attempts: Attempts,
     /// Feature flags in memory.
     pub flags: Flags,
+    /// Listeners of transcripts.
+    pub transcripts: Transcripts,
     /// Figures that were counted lately.
     pub stats: admin::Stats,
     /// Sends letters.
@@ -236,6 +239,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(flags::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(transcripts::routes())
         .merge(voice::routes())
 }
 
@@ -257,6 +261,7 @@ const TOPICS: &[&str] = &[
     tokens::PERSONAL_TOKEN_REVOKED,
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
+    transcripts::TRANSCRIPT_CHANGED,
 ];
 
 /// Who acts when sessions are ended.
@@ -377,6 +382,8 @@ impl Running {
         self.stop.cancel();
         let jobs = async {
             tokio::time::sleep(delay).await;
+            // Streams would go on for as long as they may.
+            self.app.transcripts.drain();
             self.stop_jobs.cancel();
         };
         // The listener ends by itself, at the end of the grace at the latest.

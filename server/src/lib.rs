@@ -33,4 +33,5 @@ pub mod shared;
 pub mod telemetry;
 pub mod time;
 pub mod tokens;
+pub mod transcripts;
 pub mod voice;

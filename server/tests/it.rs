@@ -60,5 +60,7 @@ mod shared;
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]
 mod tokens;
+#[path = "../src/transcripts/tests.rs"]
+mod transcripts;
 #[path = "../src/voice/tests.rs"]
 mod voice;

@@ -47,6 +47,8 @@ SCOPES: {
     UsersExport = "users:export";
     /// Act as another person for a while, on record.
     UsersImpersonate = "users:impersonate";
+    /// Post what is said in voice sessions that a service was let into.
+    TranscriptsRelay = "transcripts:relay";
     /// Search and see accounts.
     UsersRead = "users:read";
     /// Change accounts.
@@ -57,6 +59,10 @@ SCOPES: {
 /// What every person may do for themselves. No role grants these; a token that does not stand for its person in full carries those
 /// that it was made for.
 PERSONAL: {
+    /// Read the transcripts of one's own voice sessions.
+    TranscriptsRead = "transcripts:read";
+    /// Add to the transcripts of one's own voice sessions.
+    TranscriptsWrite = "transcripts:write";
     /// See one's own account.
     AccountRead = "account:read";
     /// Evaluate feature flags for oneself.

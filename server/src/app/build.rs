@@ -25,6 +25,7 @@ use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
 use crate::tokens::Tokens;
+use crate::transcripts::Transcripts;
 use crate::voice::Voice;
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -124,6 +125,7 @@ impl App {
         let tokens = Tokens::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
         let flags = Flags::new(ground.clone());
+        let transcripts = Transcripts::new(ground.clone());
         let parts = Parts {
             ground,
             people,
@@ -134,6 +136,7 @@ impl App {
             lifecycle,
             attempts: Attempts::default(),
             flags,
+            transcripts,
             mailer,
             stats: admin::Stats::default(),
         };

@@ -3,6 +3,7 @@
 use crate::db::Sql;
 use crate::privacy::Holding;
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, voice};
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -26,6 +27,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
+        ("transcripts", transcripts::STATEMENTS),
         ("voice", voice::STATEMENTS),
         ("voice tokens", voice::TOKEN_STATEMENTS),
     ]
@@ -39,6 +41,7 @@ pub fn holdings() -> Vec<Holding> {
         sessions::HOLDING,
         tokens::HOLDING,
         exports::HOLDING,
+        transcripts::HOLDING,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

@@ -17,7 +17,8 @@ use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, voice};
+use crate::transcripts::TRANSCRIPT_CHANGED;
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -52,6 +53,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.tokens.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.oauth.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { transcripts::run(this, token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -129,6 +132,7 @@ async fn follow(app: &App, stop: CancellationToken) {
             Ok(message) if message.topic == CLIENT_CHANGED => app.oauth.clients.receive(&message.payload),
             Ok(message) if message.topic == PERSONAL_TOKEN_REVOKED => app.tokens.receive(&message.payload),
             Ok(message) if message.topic == TOKEN_REVOKED => app.oauth.revoked.receive(&message.payload),
+            Ok(message) if message.topic == TRANSCRIPT_CHANGED => app.transcripts.receive(&message.payload),
             Ok(_) => {}
             // The polls bring what was missed.
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "messages of other instances were missed"),
@@ -156,8 +160,9 @@ impl App {
             }
         }
         let old = now.minus(KEEP_USED);
-        // With the transcripts that hang from them.
+        // First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
         let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));
+        let spoken = if transcripts::purge(&self.ground, spoken).await? { spoken } else { Timestamp::from_micros(0) };
         // Failures count for as long as a lock holds.
         let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
         self.ground

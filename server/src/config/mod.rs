@@ -28,6 +28,7 @@ pub mod release;
 mod server;
 mod sources;
 mod storage;
+mod transcripts;
 mod unknown;
 mod urls;
 mod values;
@@ -49,6 +50,7 @@ pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
 pub use storage::Database;
+pub use transcripts::Transcripts;
 pub use voice::Voice;
 
 use values::Values;
@@ -123,6 +125,8 @@ pub struct Settings {
     pub privacy: Privacy,
     /// LiveKit and TURN.
     pub voice: Voice,
+    /// The relay of transcripts.
+    pub transcripts: Transcripts,
     /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
     pub dev_clock: bool,
 }
@@ -172,6 +176,7 @@ impl Settings {
             quotas: Quotas::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
+            transcripts: Transcripts::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
         })
     }

@@ -340,5 +340,9 @@ settings! {
     "voice.token_ttl", Span(10, DAY), "Life of a voice token.";
     "voice.idle_ttl", Span(60, DAY), "A voice session unused for this long expires.";
 
+    "transcripts.grace", Span(0, HOUR), "How long after the end of a voice session late segments of its transcript are accepted.";
+    "transcripts.listeners", Number(1, 1_000), "Live streams of transcripts that one person has open on one instance at most.";
+    "transcripts.buffer", Number(8, 65_536), "Changes of a transcript that an instance keeps at hand for its listeners; who is further behind reads from the database.";
+
     "dev.clock", Flag, "Adds `POST /dev/clock`, which moves the whole instance through time. Development only.";
 }

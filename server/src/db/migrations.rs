@@ -50,6 +50,7 @@ const MAIN: &[Migration] = migrations!("main":
     21 "0021_impersonation",
     23 "0023_exports",
     26 "0026_voice",
+    27 "0027_transcripts",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

@@ -139,6 +139,17 @@ pub const METRICS: &[Metric] = &[
     gauge("process_resident_memory_bytes", &[], "Memory of this process that is in RAM."),
     gauge("process_start_time_seconds", &[], "When this process started, in seconds since the Unix epoch."),
     gauge("process_threads", &[], "Threads of this process."),
+    gauge("keystead_transcript_listeners", &[], "Live streams of transcripts that are open on this instance."),
+    counter(
+        "keystead_transcript_listeners_behind_total",
+        &[],
+        "Times that a listener was too slow for the live stream of a transcript, was told so and was read to from the database.",
+    ),
+    counter(
+        "keystead_transcript_segments_total",
+        &["outcome"],
+        "Segments of transcripts that were posted, by outcome (stored, repeated: accepted without effect, refused: with a conflict or after the end).",
+    ),
 ];
 
 /// The table as `docs/metrics.md` has it.
