@@ -35,7 +35,7 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod health_checks;
@@ -231,6 +231,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(oauth::routes())
         .merge(audit::routes())
         .merge(flags::routes())
+        .merge(quotas::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
 }
@@ -261,6 +262,8 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("quotas", quotas::STATEMENTS),
+        ("quota reservations", quotas::RESERVATION_STATEMENTS),
         ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
