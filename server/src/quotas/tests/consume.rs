@@ -44,12 +44,12 @@ async fn all_or_nothing(store: Store) {
 async fn amounts_that_are_none(store: Store) {
     let instance = Instance::start(store).await;
     let ada = instance.signed_up("ada@example.com").await;
-    for amount in ["-1", "1.5", "1e2", "9223372036854775808", "1e400", "\"5\"", "null", "true", "[1]", "18446744073709551616"] {
+    for amount in ["-1", "1.5", "1e2", "1e400", "\"5\"", "null", "true", "[1]", "18446744073709551616"] {
         let body = format!("{{\"amount\": {amount}}}");
         let answer = ada.api.send_bytes(http::Method::POST, CONSUME, "application/json", body.into_bytes()).await;
         answer.expect_problem(400, "invalid_request");
     }
-    for amount in [0, 9_007_199_254_740_992, u64::MAX] {
+    for amount in [0, 9_007_199_254_740_992, 9_223_372_036_854_775_808, u64::MAX] {
         consume(&ada.api, json!(amount)).await.expect_problem(422, "validation_failed");
     }
     consume(&ada.api, json!(9_007_199_254_740_991_u64)).await.expect_problem(429, "quota_exceeded");
@@ -62,7 +62,7 @@ async fn amounts_that_are_none(store: Store) {
 async fn quotas_that_are_none(store: Store) {
     let instance = with_quota(store, "off").set("KEYSTEAD_QUOTAS__RESERVATIONS", "5/1h").start().await;
     let ada = instance.signed_up("ada@example.com").await;
-    for name in ["tokens", "nothing", "TOKENS", "%00", "a%27b", "time_zone"] {
+    for name in ["tokens", "nothing", "TOKENS", "a%27b", "time_zone"] {
         let path = format!("/api/v1/quotas/{name}/consume");
         ada.api.post(&path, json!({"amount": 1})).await.expect_problem(404, "not_found");
     }
