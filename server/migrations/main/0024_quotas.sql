@@ -44,5 +44,6 @@ CREATE TABLE quota_reservations (
     committed bigint NOT NULL,
     expires_at bigint NOT NULL
 );
+CREATE INDEX quota_reservations_by_user ON quota_reservations (user_id, id);
 CREATE INDEX quota_reservations_open ON quota_reservations (user_id, quota) WHERE state = 'open';
 CREATE INDEX quota_reservations_expires_at ON quota_reservations (expires_at);

@@ -17,6 +17,7 @@ mod consume;
 mod consumer;
 pub mod counter;
 mod history;
+mod holding;
 mod own_limit;
 mod purge;
 mod refusal;
@@ -27,6 +28,7 @@ mod routes;
 mod store;
 mod view;
 
+pub use holding::{DAYS, HOLDING, RESERVATIONS};
 pub use purge::purge;
 pub use reservation_store::STATEMENTS as RESERVATION_STATEMENTS;
 pub use store::STATEMENTS;

@@ -20,6 +20,9 @@ crate::statements! {
         WHERE user_id = $1 AND quota = $2 AND state = 'open' AND period_start = $3 AND expires_at > $4";
     /// Settles one, once, while it is good.
     SETTLE = "UPDATE quota_reservations SET state = $2, committed = $3 WHERE id = $1 AND state = 'open' AND expires_at > $4";
+    /// A page of a person's, newest first.
+    ALL_OF = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
+        FROM quota_reservations WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     /// Forgets those that nobody can ask about any more.
     PURGE = "DELETE FROM quota_reservations WHERE expires_at < $1";
 }
@@ -77,6 +80,11 @@ pub(super) async fn open(tx: &mut Tx, ask: &Ask, start: Timestamp, at: Timestamp
 /// Settles a reservation; false when it was settled before, or has expired at `at`.
 pub(super) async fn settle(tx: &mut Tx, id: Uuid, state: &'static str, committed: i64, at: Timestamp) -> Result<bool, DbError> {
     Ok(tx.execute(SETTLE, args![id, state, committed, at]).await? == 1)
+}
+
+/// Up to `rows` reservations of `user` older than `before`, newest first.
+pub(super) async fn all_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Stored>, DbError> {
+    db.query(ALL_OF, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(stored).collect()
 }
 
 /// Forgets reservations that expired before `before`.

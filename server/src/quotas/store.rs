@@ -54,6 +54,8 @@ crate::statements! {
     DAYS = "SELECT day, used, day_limit FROM quota_days WHERE user_id = $1 AND quota = $2 AND day >= $3 AND day <= $4
         UNION ALL SELECT day, day_used, day_limit FROM quota_counters
             WHERE user_id = $1 AND quota = $2 AND day >= $3 AND day <= $4 AND day_used > 0";
+    /// A page of all days of a person.
+    DAYS_OF = "SELECT day, used, day_limit, quota FROM quota_days WHERE user_id = $1 AND (quota, day) > ($2, $3) ORDER BY quota, day LIMIT $4";
     /// Forgets days.
     PURGE_DAYS = "DELETE FROM quota_days WHERE day < $1";
     /// Forgets the rows of those who used nothing for long, and have no limit of their own.
@@ -160,7 +162,17 @@ pub(super) async fn add_day(tx: &mut Tx, ask: &Ask, over: DayUse) -> Result<(), 
 /// What was used from day to day, in no order.
 pub(super) async fn days(db: &Db, ask: &Ask, from: Day, to: Day) -> Result<Vec<DayUse>, DbError> {
     let rows = db.query(DAYS, args![ask.user, ask.name.clone(), from.0, to.0]).await?;
-    rows.iter().map(|row| Ok(DayUse { day: Day(row.get(0)?), used: row.get(1)?, limit: row.get(2)? })).collect()
+    rows.iter().map(day_use).collect()
+}
+
+/// Up to `rows` days of `user` behind `day` of `quota`, by quota and day.
+pub(super) async fn days_of(db: &Db, user: Uuid, quota: &str, day: Day, rows: i64) -> Result<Vec<(String, DayUse)>, DbError> {
+    let rows = db.query(DAYS_OF, args![user, quota.to_owned(), day.0, rows]).await?;
+    rows.iter().map(|row| Ok((row.get(3)?, day_use(row)?))).collect()
+}
+
+fn day_use(row: &Row) -> Result<DayUse, DbError> {
+    Ok(DayUse { day: Day(row.get(0)?), used: row.get(1)?, limit: row.get(2)? })
 }
 
 /// Forgets what is older than `day`; rows whose period may still run are kept, and so are limits of people's own that hold at `now`.
