@@ -38,6 +38,7 @@ use crate::tokens::{self, Tokens};
 use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod declared;
@@ -237,6 +238,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(oauth::routes())
         .merge(audit::routes())
         .merge(flags::routes())
+        .merge(quotas::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
         .merge(transcripts::routes())

@@ -4,6 +4,7 @@ use crate::db::Sql;
 use crate::privacy::Holding;
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, voice};
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice};
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -23,6 +24,8 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("quotas", quotas::STATEMENTS),
+        ("quota reservations", quotas::RESERVATION_STATEMENTS),
         ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
@@ -42,6 +45,9 @@ pub fn holdings() -> Vec<Holding> {
         tokens::HOLDING,
         exports::HOLDING,
         transcripts::HOLDING,
+        quotas::HOLDING,
+        quotas::DAYS,
+        quotas::RESERVATIONS,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

@@ -51,6 +51,7 @@ const MAIN: &[Migration] = migrations!("main":
     23 "0023_exports",
     26 "0026_voice",
     27 "0027_transcripts",
+    24 "0024_quotas",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
