@@ -18,7 +18,7 @@ use crate::access::SCOPES;
 use crate::access::scope::PERSONAL;
 use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
 use crate::config::Settings;
-use crate::db::{Db, Sql};
+use crate::db::Db;
 use crate::error::{Code, Problem};
 use crate::flags::{self, Flags};
 use crate::ground::Ground;
@@ -35,15 +35,17 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
 
 mod build;
+mod declared;
 mod health_checks;
 mod housekeeping;
 mod public_health;
 mod reference;
 
 pub use build::{Seed, StartError, open_databases};
+pub use declared::{holdings, statements};
 pub use reference::openapi;
 
 /// One instance, passed to every handler; its parts are reached through it.
@@ -242,31 +244,6 @@ pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     all.extend(mail::handlers(app.mailer.clone()));
     all.extend(oauth::handlers(app));
     all
-}
-
-/// Every slice's SQL, for the test that prepares each statement on both engines.
-pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
-    vec![
-        ("accounts", accounts::STATEMENTS),
-        ("account imports", accounts::import::STATEMENTS),
-        ("administration", admin::STATEMENTS),
-        ("administrators", accounts::ADMINISTRATOR_STATEMENTS),
-        ("audit", audit::STATEMENTS),
-        ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
-        ("codes", codes::STATEMENTS),
-        ("flags", flags::STATEMENTS),
-        ("idempotency", idempotency::STATEMENTS),
-        ("oauth", oauth::STATEMENTS),
-        ("oauth back-channel logout", oauth::BACKCHANNEL_STATEMENTS),
-        ("oauth authorizations", oauth::authorize::STATEMENTS),
-        ("oauth devices", oauth::device::STATEMENTS),
-        ("passwords", passwords::STATEMENTS),
-        ("privacy", privacy::STATEMENTS),
-        ("roles", roles::STATEMENTS),
-        ("sessions", sessions::store::STATEMENTS),
-        ("impersonations", sessions::IMPERSONATION_STATEMENTS),
-        ("tokens", tokens::STATEMENTS),
-    ]
 }
 
 /// Fan-out topics of the whole house: what one instance tells the others.

@@ -48,6 +48,7 @@ const MAIN: &[Migration] = migrations!("main":
     19 "0019_users_changed",
     20 "0020_queue_and_figures",
     21 "0021_impersonation",
+    23 "0023_exports",
     28 "0028_queue_by_kind",
 );
 
