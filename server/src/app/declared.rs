@@ -20,6 +20,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("oauth", oauth::STATEMENTS),
+        ("oauth back-channel logout", oauth::BACKCHANNEL_STATEMENTS),
         ("oauth authorizations", oauth::authorize::STATEMENTS),
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),

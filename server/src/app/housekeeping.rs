@@ -37,7 +37,8 @@ const REWRAP_BATCH: u32 = 5_000;
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long personal access tokens that ended are still listed.
 const KEEP_TOKENS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-const JOBS_AT_ONCE: usize = 4;
+/// Jobs of one instance that run at a time. Most of them wait for others: for a mail server, for a client.
+const JOBS_AT_ONCE: usize = 8;
 
 /// Starts the background of a serving instance. It ends when `stop` is cancelled; no more jobs are begun once
 /// `stop_jobs` is.

@@ -133,6 +133,10 @@ actions! {
     CLIENT_DELETED = "client.deleted";
     /// Somebody who called themselves a client could not prove it.
     CLIENT_REFUSED = "client.authentication_failed";
+    /// A client could not be told that sessions ended, and is left alone for a while.
+    CLIENT_LEFT_ALONE = "client.left_alone";
+    /// A client that had been left alone was told again.
+    CLIENT_ANSWERS_AGAIN = "client.answers_again";
     /// A client revoked an access token of its own.
     TOKEN_REVOKED = "token.revoked";
     /// A new signing key was published.

@@ -52,6 +52,7 @@ const MAIN: &[Migration] = migrations!("main":
     26 "0026_voice",
     27 "0027_transcripts",
     24 "0024_quotas",
+    28 "0028_queue_by_kind",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

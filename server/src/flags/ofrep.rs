@@ -5,7 +5,7 @@
 
 use aws_lc_rs::digest::{self, SHA256};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use datalogic_rs::bumpalo::Bump;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body;
-use crate::http::extract::json_bytes;
+use crate::http::extract::{Path, json_bytes};
 use crate::http::guard::{Bearer, Scope, lacks};
 
 /// The routes of the protocol.

@@ -59,7 +59,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "keystead_backchannel_logouts_total",
         &["outcome"],
-        "Attempts to tell a client that a session ended, by outcome (delivered, refused, unreachable, forbidden).",
+        "Attempts to tell a client that a session ended, by outcome (delivered, refused, unreachable, forbidden, left_alone).",
     ),
     gauge("keystead_build_info", &["version"], "Always 1; the label names the running version."),
     counter("keystead_cache_requests_total", &["cache", "result"], "Look-ups in a cache in memory, by cache and result (hit, miss)."),
