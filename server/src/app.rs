@@ -35,7 +35,7 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions, transactions};
 
 mod build;
 mod health_checks;
@@ -233,6 +233,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(flags::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(transactions::routes())
 }
 
 /// Every slice's jobs.
@@ -265,6 +266,10 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
+        ("transactions", transactions::STATEMENTS),
+        ("lists of transactions", transactions::LIST_STATEMENTS),
+        ("sums of transactions", transactions::TOTAL_STATEMENTS),
+        ("old transactions", transactions::RETENTION_STATEMENTS),
     ]
 }
 

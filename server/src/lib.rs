@@ -32,3 +32,4 @@ pub mod shared;
 pub mod telemetry;
 pub mod time;
 pub mod tokens;
+pub mod transactions;

@@ -14,6 +14,7 @@ pub mod oauth;
 pub mod refresh;
 pub mod refresh_postgres;
 pub mod start;
+pub mod transactions;
 
 use std::time::Duration;
 

@@ -37,6 +37,7 @@ by two tabs say, gets the same successor.
         (name = "clients", description = "OAuth clients of the installation"),
         (name = "operations", description = "Health"),
         (name = "administration", description = "Accounts and the record, for those who run the installation"),
+        (name = "transactions", description = "What people earn and spend: written down, found again, summed up"),
         (name = "flags", description = "Feature flags: configure them, evaluate them, also by OpenFeature"),
         (name = "account", description = "What people see and change of themselves"),
     )

@@ -143,6 +143,8 @@ actions! {
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn";
     /// An authorization code was presented again; what it had given is void.
     CODE_REPLAYED = "authorization.code_replayed";
+    /// Somebody looked at another person's transactions.
+    TRANSACTIONS_READ = "transactions.read";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.
