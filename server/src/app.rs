@@ -18,7 +18,7 @@ use crate::access::SCOPES;
 use crate::access::scope::PERSONAL;
 use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
 use crate::config::Settings;
-use crate::db::{Db, Sql};
+use crate::db::Db;
 use crate::error::{Code, Problem};
 use crate::flags::{self, Flags};
 use crate::ground::Ground;
@@ -35,15 +35,17 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{admin, audit, codes, dev, idempotency, mail, oauth, passwords, privacy, sessions, transactions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions, transactions};
 
 mod build;
+mod declared;
 mod health_checks;
 mod housekeeping;
 mod public_health;
 mod reference;
 
 pub use build::{Seed, StartError, open_databases};
+pub use declared::{holdings, statements};
 pub use reference::openapi;
 
 /// One instance, passed to every handler; its parts are reached through it.
@@ -245,34 +247,6 @@ pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     all
 }
 
-/// Every slice's SQL, for the test that prepares each statement on both engines.
-pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
-    vec![
-        ("accounts", accounts::STATEMENTS),
-        ("account imports", accounts::import::STATEMENTS),
-        ("administration", admin::STATEMENTS),
-        ("administrators", accounts::ADMINISTRATOR_STATEMENTS),
-        ("audit", audit::STATEMENTS),
-        ("audit checkpoints", audit::CHECKPOINT_STATEMENTS),
-        ("codes", codes::STATEMENTS),
-        ("flags", flags::STATEMENTS),
-        ("idempotency", idempotency::STATEMENTS),
-        ("oauth", oauth::STATEMENTS),
-        ("oauth authorizations", oauth::authorize::STATEMENTS),
-        ("oauth devices", oauth::device::STATEMENTS),
-        ("passwords", passwords::STATEMENTS),
-        ("privacy", privacy::STATEMENTS),
-        ("roles", roles::STATEMENTS),
-        ("sessions", sessions::store::STATEMENTS),
-        ("impersonations", sessions::IMPERSONATION_STATEMENTS),
-        ("tokens", tokens::STATEMENTS),
-        ("transactions", transactions::STATEMENTS),
-        ("lists of transactions", transactions::LIST_STATEMENTS),
-        ("sums of transactions", transactions::TOTAL_STATEMENTS),
-        ("old transactions", transactions::RETENTION_STATEMENTS),
-    ]
-}
-
 /// Fan-out topics of the whole house: what one instance tells the others.
 const TOPICS: &[&str] = &[
     sessions::SESSION_ENDED,
@@ -286,7 +260,7 @@ const TOPICS: &[&str] = &[
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(transactions::Ledgers)]
 }
 
 /// The public routes, without the gates.

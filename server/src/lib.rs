@@ -16,6 +16,7 @@ pub mod config;
 pub mod db;
 pub mod dev;
 pub mod error;
+pub mod exports;
 pub mod flags;
 pub mod ground;
 pub mod http;

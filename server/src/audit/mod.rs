@@ -9,6 +9,7 @@
 //!
 //! Owns the tables `audit_events`, `audit_checkpoints` and `audit_keys`. `seq`, `hash` and `previous_hash` stay empty until an event is sealed.
 
+mod about;
 pub mod chain;
 mod checkpoint;
 mod checkpoint_store;
@@ -26,6 +27,7 @@ mod search;
 mod store;
 mod verify;
 
+pub use about::{AboutEvent, about};
 pub use checkpoint::{SPACING, checkpoint, reseal};
 pub use checkpoint_store::STATEMENTS as CHECKPOINT_STATEMENTS;
 pub use event::{Action, Actor, Event, Target};

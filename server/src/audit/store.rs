@@ -32,6 +32,16 @@ crate::statements! {
     LINKS = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
         FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2";
+    /// Events that a person caused or that were done to them, oldest first; either half by its own index.
+    ABOUT = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+            seq, previous_hash, hash
+        FROM (SELECT * FROM (SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+                    seq, previous_hash, hash
+                FROM audit_events WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS caused
+            UNION SELECT * FROM (SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+                    seq, previous_hash, hash
+                FROM audit_events WHERE target_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS suffered) AS about
+        ORDER BY id LIMIT $3";
     /// Events of all kinds, newest first.
     SEARCH = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
@@ -161,6 +171,11 @@ pub(super) async fn link(tx: &mut Tx, links: &[Link]) -> Result<usize, DbError> 
 /// Up to `rows` sealed events behind the place `after`.
 pub(super) async fn links_after(db: &Db, after: i64, rows: i64) -> Result<Vec<Link>, DbError> {
     db.query(LINKS, args![after, rows]).await?.iter().map(link_of).collect()
+}
+
+/// Up to `rows` events by or on `person` behind the event `after`, oldest first.
+pub(super) async fn about(db: &Db, person: Uuid, after: Uuid, rows: i64) -> Result<Vec<Link>, DbError> {
+    db.query(ABOUT, args![person, after, rows]).await?.iter().map(link_of).collect()
 }
 
 /// Up to `rows` events that pass `filter` and are older than `before`, newest first; by the narrowest index there is.

@@ -10,8 +10,21 @@
 mod secret;
 mod store;
 
+use crate::privacy::{Erasure, Holding, Kept, Records};
+
 pub use secret::{LinkSecret, normalise_code};
 pub use store::{Issued, NewCode, STATEMENTS, Used, issue, link_owner, purge_expired, use_code, use_link, void};
+
+/// What this slice holds about people.
+pub const HOLDING: Holding = Holding {
+    name: "codes",
+    title: "Codes and links",
+    about: "Hashes of codes that were mailed to you, sealed with what using one puts in force.",
+    tables: &[("codes", "subject")],
+    kept: Kept::Until("a day after they expired"),
+    erasure: Erasure::Detached,
+    records: Records::Withheld("They are secrets for a few minutes; what became of them stands among the audit events."),
+};
 
 /// What a code is for; a code for one purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,3 +29,16 @@ pub use links::Links;
 pub use lockout::{locked_until, unlock};
 pub use routes::routes;
 pub use store::{STATEMENTS, purge as purge_failures};
+
+use crate::privacy::{Erasure, Holding, Kept, Records};
+
+/// What this slice holds about people, besides the hash that stands in their profile.
+pub const HOLDING: Holding = Holding {
+    name: "failedSignIns",
+    title: "Failed sign-ins",
+    about: "How often signing in to an address failed lately, by a keyed hash of the address.",
+    tables: &[("login_failures", "email_index")],
+    kept: Kept::Until("a day, and as long as a lock holds"),
+    erasure: Erasure::Detached,
+    records: Records::Withheld("It is a counter; each refusal stands among the audit events."),
+};

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::holdings::{Asked, Erasure, Holding, Kept, Page, ROWS, Reading, Records};
+use super::routes::shown;
 use super::store::{self, Consent};
+use crate::app::App;
 use crate::config::Settings;
 use crate::db::{DbError, Tx};
 use crate::error::FieldError;
@@ -12,6 +15,24 @@ use crate::ground::Ground;
 use crate::http::context::Origin;
 use crate::secret::{PersonKey, Place};
 use crate::time::Timestamp;
+
+/// What this slice holds about people.
+pub const HOLDING: Holding = Holding {
+    name: "consents",
+    title: "Consents",
+    about: "Which version of which policy you accepted, when and from which address.",
+    tables: &[("consents", "user_id")],
+    kept: Kept::WithAccount,
+    erasure: Erasure::Deleted,
+    records: Records::Exported(records),
+};
+
+fn records<'a>(app: &'a App, asked: &'a Asked) -> Reading<'a> {
+    Box::pin(async move {
+        let rows = store::list(&app.ground.db, asked.person, asked.after_id(), ROWS).await?;
+        Page::of(rows, |consent| consent.id, |consent| Ok(shown(&consent, &asked.key)))
+    })
+}
 
 /// A policy in the version that somebody accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]

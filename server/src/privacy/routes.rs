@@ -30,7 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// A consent as its giver sees it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ConsentItem {
+pub(super) struct ConsentItem {
     id: Uuid,
     policy: String,
     version: String,
@@ -41,7 +41,8 @@ struct ConsentItem {
     ip: Option<String>,
 }
 
-fn shown(consent: &Consent, key: &PersonKey) -> ConsentItem {
+/// `consent`, opened with the key of its giver.
+pub(super) fn shown(consent: &Consent, key: &PersonKey) -> ConsentItem {
     let place = Place { table: "consents", column: "ip", row: consent.id.as_bytes() };
     ConsentItem {
         id: consent.id,

@@ -4,3 +4,5 @@
 mod at_rest;
 #[path = "tests/consents.rs"]
 mod consents;
+#[path = "tests/holdings.rs"]
+mod holdings;

@@ -39,6 +39,11 @@ crate::statements! {
         WHERE user_id = $1 AND ended_at IS NULL AND refresh_expires_at > $2 AND idle_expires_at > $2 AND expires_at > $2
             AND id < $3
         ORDER BY id DESC LIMIT $4";
+    /// A page of all of a person's sessions, ended ones too, newest first.
+    ALL_OF = "SELECT id, user_id, client_id, salt, generation, seen_generation, created_at, rotated_at, last_active_at,
+            refresh_expires_at, idle_expires_at, expires_at, ended_at, end_reason,
+            scope, resources, auth_time, amr, dpop_jkt, parent_id, impersonator_id, ip, user_agent
+        FROM sessions WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     /// Moves the idle end, and that of the refresh token, without which the session could not go on.
     EXTEND = "UPDATE sessions SET idle_expires_at = $2, last_active_at = $3, refresh_expires_at = $4
         WHERE id = $1 AND ended_at IS NULL AND expires_at > $3
@@ -221,6 +226,12 @@ pub async fn find_device_of(db: &Db, id: Uuid) -> Result<SealedDevice, DbError> 
 pub async fn list(db: &Db, user: Uuid, now: Timestamp, before: Option<Uuid>, rows: i64) -> Result<Vec<(Session, SealedDevice)>, DbError> {
     let before = before.unwrap_or(Uuid::max());
     let rows = db.query(LIST, args![user, now, before, rows]).await?;
+    rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(21)?, user_agent: row.get(22)? }))).collect()
+}
+
+/// Up to `rows` sessions of `user` older than `before`, whether or not they have ended, newest first.
+pub(super) async fn all_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<(Session, SealedDevice)>, DbError> {
+    let rows = db.query(ALL_OF, args![user, before.unwrap_or(Uuid::max()), rows]).await?;
     rows.iter().map(|row| Ok((session(row)?, SealedDevice { ip: row.get(21)?, user_agent: row.get(22)? }))).collect()
 }
 

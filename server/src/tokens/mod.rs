@@ -10,6 +10,7 @@
 
 mod admin;
 mod create;
+mod holding;
 mod revoke;
 mod routes;
 mod secret;
@@ -19,6 +20,7 @@ mod uses;
 mod view;
 
 pub use create::{LIFETIME, LIFETIME_MAX, TOKENS_MAX};
+pub use holding::HOLDING;
 pub use revoke::{revocation, revoke};
 pub use secret::is_personal;
 pub use state::{PERSONAL_TOKEN_REVOKED, Tokens};

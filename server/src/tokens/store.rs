@@ -20,6 +20,9 @@ crate::statements! {
     /// A page of a person's tokens, newest first.
     LIST = "SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM personal_tokens
         WHERE user_id = $1 AND id < $2 AND revoked_at IS NULL ORDER BY id DESC LIMIT $3";
+    /// A page of all tokens of a person, revoked ones too, newest first.
+    ALL_OF = "SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM personal_tokens
+        WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     /// Revokes one, once.
     REVOKE = "UPDATE personal_tokens SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
     /// Revokes all of a person.
@@ -87,6 +90,11 @@ pub(super) async fn find(db: &Db, hash: Hash) -> Result<Option<Stored>, DbError>
 /// Up to `rows` tokens of `user` older than `before` that were not revoked, newest first.
 pub(super) async fn list(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Stored>, DbError> {
     db.query(LIST, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(stored).collect()
+}
+
+/// Up to `rows` tokens of `user` older than `before`, whether or not they were revoked, newest first.
+pub(super) async fn all_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Stored>, DbError> {
+    db.query(ALL_OF, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(stored).collect()
 }
 
 /// Revokes a token of `user`; false when there is none, or it was revoked before.

@@ -48,7 +48,12 @@ crate::statements! {
     /// The names of the categories.
     EMPTY_CATEGORIES = "DELETE FROM transaction_categories WHERE owner_id = $1";
     /// The ledger itself.
-    CLOSE = "DELETE FROM transaction_ledgers WHERE owner_id = $1 AND user_id IS NULL";
+    CLOSE = "DELETE FROM transaction_ledgers WHERE owner_id = $1";
+    /// The ledger of somebody whose grace was ended, which is how erasing them begins; on PostgreSQL nobody writes in it until the commit.
+    HOLD_ENDED = "SELECT owner_id FROM transaction_ledgers WHERE owner_id = $1
+        AND EXISTS (SELECT 1 FROM users WHERE users.id = $1 AND users.status = 'deleted' AND users.erases_at = 0)",
+      postgres "SELECT owner_id FROM transaction_ledgers WHERE owner_id = $1
+        AND EXISTS (SELECT 1 FROM users WHERE users.id = $1 AND users.status = 'deleted' AND users.erases_at = 0) FOR UPDATE";
 }
 
 /// How many words a transaction has, more or less.
@@ -118,4 +123,12 @@ pub(super) async fn empty(tx: &mut Tx, owner: Uuid, rows: i64) -> Result<bool, D
     tx.execute(EMPTY_CATEGORIES, args![owner]).await?;
     tx.execute(CLOSE, args![owner]).await?;
     Ok(false)
+}
+
+/// Takes up to `rows` transactions of somebody who is being erased, and the ledger with them when those were all.
+pub(super) async fn take(tx: &mut Tx, owner: Uuid, rows: i64) -> Result<(), DbError> {
+    if tx.query_opt(HOLD_ENDED, args![owner]).await?.is_some() && empty(tx, owner, rows).await? {
+        empty(tx, owner, rows).await?;
+    }
+    Ok(())
 }

@@ -10,8 +10,42 @@ use crate::error::{Code, Problem};
 use crate::http::context::Origin;
 use crate::http::guard::Caller;
 use crate::http::page::{List, Page};
+use crate::privacy::holdings::{self, Asked, Erasure, Holding, Kept, ROWS, Reading, Records};
 use crate::sessions::EndReason;
 use crate::time::Timestamp;
+
+/// The applications that people let in.
+pub const HOLDING: Holding = Holding {
+    name: "applications",
+    title: "Applications",
+    about: "Which applications you let in, what they may do, and when you agreed.",
+    tables: &[("oauth_consents", "user_id")],
+    kept: Kept::WithAccount,
+    erasure: Erasure::Deleted,
+    records: Records::Exported(records),
+};
+
+/// Codes on their way to an application.
+pub const CODES: Holding = Holding {
+    name: "authorizationCodes",
+    title: "Authorization codes",
+    about: "That an application was let in and has not come for its token yet.",
+    tables: &[("oauth_codes", "user_id")],
+    kept: Kept::Until("a day after they expired"),
+    erasure: Erasure::Deleted,
+    records: Records::Withheld("They are secrets for a minute; what you agreed to stands among the applications."),
+};
+
+fn records<'a>(app: &'a App, asked: &'a Asked) -> Reading<'a> {
+    Box::pin(async move {
+        let rows = store::consents_of(&app.ground.db, asked.person, asked.after_id(), ROWS).await?;
+        let mut shown = Vec::with_capacity(rows.len());
+        for consent in &rows {
+            shown.push((consent.id, application(app, consent).await?));
+        }
+        holdings::Page::of(shown, |(id, _)| *id, |(_, application)| Ok(application))
+    })
+}
 
 /// Names the list in its cursors.
 pub(super) const LIST: &str = "applications";
@@ -38,12 +72,17 @@ pub(super) async fn list(app: &App, caller: &Caller, page: Page) -> Result<List<
     let rows = store::list_consents(&app.ground.db, caller.user, page).await?;
     let found = page.answer(&app.ground.roots, LIST, rows, |consent| consent.id);
     let mut items = Vec::with_capacity(found.items.len());
-    for Consent { client, scopes, resources, given_at, .. } in found.items {
-        // From memory, but for clients that nobody used for a while.
-        let name = app.oauth.clients.live(&client).await?.map(|known| known.name.clone());
-        items.push(Application { client_id: client, name, scopes, resources, given_at });
+    for consent in &found.items {
+        items.push(application(app, consent).await?);
     }
     Ok(List { items, next_cursor: found.next_cursor })
+}
+
+async fn application(app: &App, consent: &Consent) -> Result<Application, Problem> {
+    let Consent { client, scopes, resources, given_at, .. } = consent.clone();
+    // From memory, but for clients that nobody used for a while.
+    let name = app.oauth.clients.live(&client).await?.map(|known| known.name.clone());
+    Ok(Application { client_id: client, name, scopes, resources, given_at })
 }
 
 /// Takes back what the caller let `client` do, and ends its sessions.

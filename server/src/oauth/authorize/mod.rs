@@ -20,6 +20,7 @@ mod routes;
 mod send_back;
 mod store;
 
+pub use consents::{CODES, HOLDING};
 pub use page::page;
 pub use routes::routes;
 pub use store::{STATEMENTS, purge};

@@ -167,8 +167,12 @@ pub(super) async fn put_consent(tx: &mut Tx, user: Uuid, new: &Consent) -> Resul
 
 /// A page of what `user` agreed to.
 pub(super) async fn list_consents(db: &Db, user: Uuid, page: Page) -> Result<Vec<Consent>, DbError> {
-    let rows = db.query(LIST_CONSENTS, args![user, page.after.unwrap_or(Uuid::max()), page.rows()]).await?;
-    rows.iter().map(consent).collect()
+    consents_of(db, user, page.after, page.rows()).await
+}
+
+/// Up to `rows` of those before `before`, the newest client first.
+pub(super) async fn consents_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Consent>, DbError> {
+    db.query(LIST_CONSENTS, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(consent).collect()
 }
 
 /// Takes back what `user` agreed to for `client`, with the codes it has not exchanged; false when there was nothing.

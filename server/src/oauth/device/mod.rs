@@ -22,8 +22,21 @@ pub use page::page;
 pub use routes::routes;
 pub use store::{STATEMENTS, purge};
 
+use crate::privacy::{Erasure, Holding, Kept, Records};
+
 pub(super) use begin::PATH;
 pub(super) use grant::redeem;
+
+/// What this slice holds about people.
+pub const HOLDING: Holding = Holding {
+    name: "deviceRequests",
+    title: "Devices that ask to be signed in",
+    about: "Which device asked, from where, and that you decided.",
+    tables: &[("oauth_device_requests", "user_id")],
+    kept: Kept::Until("ten minutes after its codes expired"),
+    erasure: Erasure::Detached,
+    records: Records::Withheld("It is gone within minutes; your decision stands among the audit events."),
+};
 
 /// Counts sign-ins of devices by how far they came.
 pub const DEVICE_SIGN_INS: &str = "keystead_device_sign_ins_total";

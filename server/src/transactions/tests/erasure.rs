@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use keystead::privacy::{Asked, Records};
+use keystead::time::Timestamp;
+use keystead::transactions::{Currency, Entry, Kind, write_many};
 use serde_json::json;
 
 use super::{TRANSACTIONS, at, each, made, spent};
@@ -59,11 +62,67 @@ async fn an_erased_person_leaves_nothing(store: Store) {
     made(&root.api, spent("1", "Mine", Some("Food"), MAY)).await;
     let (token, body) = (ada.access_token.clone(), json!({"reason": "asked for"}));
     root.api.post(&format!("/api/v1/admin/users/{}/erase", ada.id()), body).await.expect(202);
-    housekept(&instance).await;
+    // At once, not with the next sweep.
     assert_eq!(counts(&instance).await, [1, 1, 1, 1, 3]);
     instance.with_token(&token).post(TRANSACTIONS, spent("1", "x", None, MAY)).await.expect(401);
     let path = format!("/api/v1/admin/users/{}/transactions?reason=x", ada.id());
     root.api.get(&path).await.expect_problem(404, "not_found");
+}
+
+/// Of whoever has very many the sweep takes the rest.
+async fn a_large_ledger_goes_in_batches(store: Store) {
+    let instance = Instance::start(store).await;
+    let (root, ada) = (instance.signed_up("root@example.com").await, instance.signed_up("ada@example.com").await);
+    instance.set_roles(&root, "admin").await;
+    let entry = |n: i64| Entry {
+        amount: n + 1,
+        currency: Currency::parse("EUR").expect("a currency"),
+        kind: Kind::Income,
+        description: "Many".to_owned(),
+        category: Some("Food".to_owned()),
+        occurred_at: Timestamp::from_secs(1_700_000_000 + n * 60),
+    };
+    let ground = &instance.running.app.ground;
+    write_many(ground, ada.id().parse().unwrap(), (0..2_600).map(entry).collect(), instance.clock.now()).await.expect("written");
+    root.api.post(&format!("/api/v1/admin/users/{}/erase", ada.id()), json!({"reason": "asked for"})).await.expect(202);
+    assert_eq!(counts(&instance).await[..2], [1, 600]);
+    housekept(&instance).await;
+    assert_eq!(counts(&instance).await, [0, 0, 0, 0, 0]);
+}
+
+async fn an_export_of_the_person_has_all_of_them(store: Store) {
+    let instance = Instance::start(store).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let owner: uuid::Uuid = ada.id().parse().unwrap();
+    let id = made(&ada.api, spent("1", "Deleted", None, MAY)).await;
+    ada.api.delete(&at(&id)).await.expect(204);
+    let entry = |n: i64| Entry {
+        amount: n + 1,
+        currency: Currency::parse("EUR").expect("a currency"),
+        kind: Kind::Expense,
+        description: format!("Number {n}"),
+        category: None,
+        occurred_at: Timestamp::from_secs(1_700_000_000),
+    };
+    let app = &instance.running.app;
+    write_many(&app.ground, owner, (0..1_003).map(entry).collect(), instance.clock.now()).await.expect("written");
+    let holding = keystead::app::holdings().into_iter().find(|holding| holding.name == "transactions").expect("declared");
+    let Records::Exported(read) = holding.records else { panic!("it is exported") };
+    let mut asked = Asked { person: owner, key: app.ground.keyring.get(owner).await.unwrap(), after: None, now: instance.clock.now() };
+    let mut amounts = Vec::new();
+    loop {
+        let page = read(app, &asked).await.expect("a page");
+        amounts.extend(page.records.iter().map(|record| record["amount"].as_str().unwrap().to_owned()));
+        match page.next {
+            Some(next) => asked.after = Some(next),
+            None => break,
+        }
+    }
+    amounts.sort();
+    let mut expected: Vec<String> =
+        (0..1_003).map(|n| format!("{}.{:02}", (n + 1) / 100, (n + 1) % 100)).chain(["1.00".to_owned()]).collect();
+    expected.sort();
+    assert_eq!(amounts, expected);
 }
 
 async fn two_sweeps_at_once_take_the_same(store: Store) {
@@ -123,7 +182,9 @@ async fn dump(instance: &Instance) -> String {
 
 both_stores!(
     a_deleted_one_is_there_until_its_time_is_over,
+    a_large_ledger_goes_in_batches,
     an_erased_person_leaves_nothing,
+    an_export_of_the_person_has_all_of_them,
     two_sweeps_at_once_take_the_same,
     nothing_personal_is_legible_in_the_store
 );
