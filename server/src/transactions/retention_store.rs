@@ -112,12 +112,13 @@ pub(super) async fn erased(db: &Db, ledgers: i64) -> Result<Vec<Uuid>, DbError> 
     db.query(ERASED, args![ledgers]).await?.iter().map(|row| row.get(0)).collect()
 }
 
-/// Takes up to `rows` rows that an erased person left, and the ledger with the last; false once it is gone.
+/// Takes up to `rows` transactions that an erased person left and what belongs to them, and the ledger with the last; false once it is gone.
 pub(super) async fn empty(tx: &mut Tx, owner: Uuid, rows: i64) -> Result<bool, DbError> {
     let transactions = tx.execute(EMPTY, args![owner, rows]).await?;
     let words = tx.execute(EMPTY_WORDS, args![owner, rows * WORDS_EACH]).await?;
     let totals = tx.execute(EMPTY_TOTALS, args![owner, rows]).await?;
-    if transactions + words + totals > 0 {
+    let all = |taken: u64, most: i64| i64::try_from(taken).is_ok_and(|taken| taken < most);
+    if !(all(transactions, rows) && all(words, rows * WORDS_EACH) && all(totals, rows)) {
         return Ok(true);
     }
     tx.execute(EMPTY_CATEGORIES, args![owner]).await?;
@@ -127,7 +128,7 @@ pub(super) async fn empty(tx: &mut Tx, owner: Uuid, rows: i64) -> Result<bool, D
 
 /// Takes up to `rows` transactions of somebody who is being erased, and the ledger with them when those were all.
 pub(super) async fn take(tx: &mut Tx, owner: Uuid, rows: i64) -> Result<(), DbError> {
-    if tx.query_opt(HOLD_ENDED, args![owner]).await?.is_some() && empty(tx, owner, rows).await? {
+    if tx.query_opt(HOLD_ENDED, args![owner]).await?.is_some() {
         empty(tx, owner, rows).await?;
     }
     Ok(())
