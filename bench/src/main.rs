@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::rows::Pace;
 use crate::rows::audit::Length;
 use crate::rows::growth::Stock;
+use crate::rows::transactions;
 use crate::seed::Size;
 use crate::server::Site;
 use crate::table::Table;
@@ -78,6 +79,7 @@ enum Group {
     Audit,
     Import,
     Quotas,
+    Transactions,
 }
 
 #[derive(Subcommand)]
@@ -179,6 +181,11 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
     if wanted(Group::Quotas) {
         tell("quotas");
         table.0.extend(runtime.block_on(rows::quotas::rows(folder.path(), pace))?);
+    }
+    if wanted(Group::Transactions) {
+        tell("transactions");
+        let length = transactions::Length { small: 10_000, large: if args.full { 1_000_000 } else { 100_000 } };
+        table.0.extend(runtime.block_on(transactions::rows(folder.path(), length, pace))?);
     }
     let _ = writeln!(std::io::stdout(), "{machine}; {} rounds of {} s\n\n{table}", pace.rounds, args.seconds);
     Ok(())

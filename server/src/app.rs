@@ -39,6 +39,7 @@ use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions, transactions};
 
 mod build;
 mod declared;
@@ -243,6 +244,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(tokens::routes())
         .merge(transcripts::routes())
         .merge(voice::routes())
+        .merge(transactions::routes())
 }
 
 /// Every slice's jobs.
@@ -274,6 +276,8 @@ fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
     vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
+fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(transactions::Ledgers)]
 }
 
 /// The public routes, without the gates.

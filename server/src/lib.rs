@@ -36,3 +36,4 @@ pub mod time;
 pub mod tokens;
 pub mod transcripts;
 pub mod voice;
+pub mod transactions;

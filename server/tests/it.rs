@@ -66,3 +66,5 @@ mod tokens;
 mod transcripts;
 #[path = "../src/voice/tests.rs"]
 mod voice;
+#[path = "../src/transactions/tests.rs"]
+mod transactions;

@@ -15,6 +15,7 @@ pub mod quotas;
 pub mod refresh;
 pub mod refresh_postgres;
 pub mod start;
+pub mod transactions;
 
 use std::time::Duration;
 

@@ -45,6 +45,8 @@ SCOPES: {
     RolesWrite = "roles:write";
     /// Ask about access tokens that were issued to other clients.
     TokensIntrospect = "tokens:introspect";
+    /// See other people's transactions, on record.
+    TransactionsRead = "transactions:read";
     /// Export every account, with the password hashes.
     UsersExport = "users:export";
     /// Act as another person for a while, on record.
@@ -75,5 +77,13 @@ PERSONAL: {
     VoiceWrite = "voice:write";
     /// See one's own quotas, and consume them.
     QuotasUse = "quotas:use";
+    /// See one's own transactions and what they sum up to.
+    OwnTransactionsRead = "transactions:own:read";
+    /// Make, change and delete one's own transactions.
+    OwnTransactionsWrite = "transactions:own:write";
 }
 }
+
+/// What of it somebody has who acts as a person for a while: not their money. Other people's transactions are seen with
+/// [`TransactionsRead`], and each look is on record.
+pub const LENT: &[&str] = &["account:read", "flags:evaluate"];

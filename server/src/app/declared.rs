@@ -5,6 +5,7 @@ use crate::privacy::Holding;
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, voice};
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice};
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens};
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transactions};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -34,6 +35,10 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("transcripts", transcripts::STATEMENTS),
         ("voice", voice::STATEMENTS),
         ("voice tokens", voice::TOKEN_STATEMENTS),
+        ("transactions", transactions::STATEMENTS),
+        ("lists of transactions", transactions::LIST_STATEMENTS),
+        ("sums of transactions", transactions::TOTAL_STATEMENTS),
+        ("old transactions", transactions::RETENTION_STATEMENTS),
     ]
 }
 
@@ -49,6 +54,7 @@ pub fn holdings() -> Vec<Holding> {
         quotas::HOLDING,
         quotas::DAYS,
         quotas::RESERVATIONS,
+        transactions::HOLDING,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

@@ -20,6 +20,7 @@ use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
 use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts, voice};
 use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transactions};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -182,6 +183,7 @@ impl App {
             .await?;
         quotas::purge(&self.ground, now).await?;
         accounts::import::sweep(self.ground.clone(), now).await?;
+        transactions::sweep(&self.ground, now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         oauth::rotate_when_due(&self.ground, now).await?;

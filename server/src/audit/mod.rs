@@ -167,6 +167,8 @@ actions! {
     VOICE_TOKEN_REDEEMED = "voice_token.redeemed";
     /// Voice tokens that nobody had redeemed were revoked with the sign-in or the voice session they belong to.
     VOICE_TOKENS_REVOKED = "voice_tokens.revoked";
+    /// Somebody looked at another person's transactions.
+    TRANSACTIONS_READ = "transactions.read";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

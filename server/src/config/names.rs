@@ -335,6 +335,7 @@ settings! {
     "retention.days", Number(1, 36_500), "Days after which finished data is deleted, for every kind without a value of its own.";
     "retention.sessions", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that ended sessions are kept.";
     "retention.transcripts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that transcripts are kept.";
+    "retention.transactions", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that a deleted transaction can still be restored.";
     "retention.audit", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that audit events are kept.";
     "retention.exports", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that finished exports are kept.";
     "retention.quotas", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that the history of quotas is kept.";
