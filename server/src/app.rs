@@ -30,6 +30,7 @@ use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router a
 use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::presence::{self, Authorizer, Presence};
 use crate::roles::{self, Roles};
 use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
@@ -81,6 +82,8 @@ pub struct Parts {
     pub flags: Flags,
     /// Listeners of transcripts.
     pub transcripts: Transcripts,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Figures that were counted lately.
     pub stats: admin::Stats,
     /// Sends letters.
@@ -245,6 +248,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(transcripts::routes())
         .merge(voice::routes())
         .merge(transactions::routes())
+        .merge(presence::routes())
 }
 
 /// Every slice's jobs.
@@ -266,6 +270,7 @@ const TOPICS: &[&str] = &[
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
     transcripts::TRANSCRIPT_CHANGED,
+    presence::REALTIME,
 ];
 
 /// Who acts when sessions are ended.
@@ -280,6 +285,11 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>>
     vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(transactions::Ledgers)]
 }
 
+/// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
+fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![]
+}
+
 /// The public routes, without the gates.
 fn router(app: &App, health: health::Health) -> Router {
     let settings = &app.ground.settings;
@@ -289,6 +299,7 @@ fn router(app: &App, health: health::Health) -> Router {
     let api = api.route_layer(known).with_state(app.clone());
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
+        .merge(docs::document("/api/asyncapi.json", presence::asyncapi()))
         .merge(public_health::routes(app, health))
         .merge(landing::router(app.mailer.mailbox().is_some()))
         .merge(oauth::authorize::page())
@@ -391,6 +402,7 @@ impl Running {
             // Streams would go on for as long as they may.
             self.app.transcripts.drain();
             self.stop_jobs.cancel();
+            self.app.presence.drain().await;
         };
         // The listener ends by itself, at the end of the grace at the latest.
         let _ = tokio::join!(self.public, jobs);

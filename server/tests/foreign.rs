@@ -9,6 +9,8 @@ mod oauth;
 mod openidconnect;
 #[path = "foreign/transcripts.rs"]
 mod transcripts;
+#[path = "foreign/realtime.rs"]
+mod realtime;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -12,6 +12,7 @@ pub mod me;
 pub mod memory;
 pub mod oauth;
 pub mod quotas;
+pub mod presence;
 pub mod refresh;
 pub mod refresh_postgres;
 pub mod start;

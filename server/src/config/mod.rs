@@ -23,6 +23,7 @@ pub mod names;
 mod network;
 mod oauth;
 mod parse;
+mod presence;
 mod privacy;
 pub mod release;
 mod server;
@@ -46,6 +47,7 @@ pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
 pub use oauth::OAuth;
+pub use presence::Presence;
 pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
@@ -123,6 +125,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// How they are counted.
     pub usage: Usage,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
     /// LiveKit and TURN.
@@ -177,6 +181,7 @@ impl Settings {
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
             usage: Usage::from(values)?,
+            presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
             transcripts: Transcripts::from(values)?,
