@@ -38,9 +38,7 @@ use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
 use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions, transactions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions, transactions};
 
 mod build;
 mod declared;
@@ -280,9 +278,13 @@ fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
-fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(transactions::Ledgers)]
+    vec![
+        Arc::new(sessions.clone()),
+        Arc::new(tokens.clone()),
+        Arc::new(passwords::Links),
+        Arc::new(transactions::Ledgers),
+        Arc::new(voice.clone()),
+    ]
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.

@@ -35,6 +35,6 @@ pub mod shared;
 pub mod telemetry;
 pub mod time;
 pub mod tokens;
+pub mod transactions;
 pub mod transcripts;
 pub mod voice;
-pub mod transactions;

@@ -7,10 +7,10 @@ mod flags;
 mod oauth;
 #[path = "foreign/openidconnect.rs"]
 mod openidconnect;
-#[path = "foreign/transcripts.rs"]
-mod transcripts;
 #[path = "foreign/realtime.rs"]
 mod realtime;
+#[path = "foreign/transcripts.rs"]
+mod transcripts;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -64,9 +64,9 @@ mod shared;
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]
 mod tokens;
+#[path = "../src/transactions/tests.rs"]
+mod transactions;
 #[path = "../src/transcripts/tests.rs"]
 mod transcripts;
 #[path = "../src/voice/tests.rs"]
 mod voice;
-#[path = "../src/transactions/tests.rs"]
-mod transactions;

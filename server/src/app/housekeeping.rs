@@ -18,9 +18,7 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts, voice};
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens};
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transactions};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -58,6 +56,7 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.oauth.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { transcripts::run(this, token).await });
+    let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.presence.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });

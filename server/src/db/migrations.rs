@@ -50,9 +50,9 @@ const MAIN: &[Migration] = migrations!("main":
     21 "0021_impersonation",
     22 "0022_transactions",
     23 "0023_exports",
+    24 "0024_quotas",
     26 "0026_voice",
     27 "0027_transcripts",
-    24 "0024_quotas",
     28 "0028_queue_by_kind",
 );
 
