@@ -3,6 +3,7 @@
 use crate::db::Sql;
 use crate::privacy::Holding;
 use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice};
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, voice};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -47,6 +48,8 @@ pub fn holdings() -> Vec<Holding> {
         codes::HOLDING,
         passwords::HOLDING,
         accounts::IMPORTS,
+        voice::HOLDING,
+        voice::TOKENS,
     ];
     own.into_iter().chain(privacy::BENEATH.iter().copied()).collect()
 }

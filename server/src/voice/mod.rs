@@ -10,6 +10,7 @@
 
 mod end;
 mod follows;
+mod holding;
 mod issue;
 mod livekit;
 mod redeem;
@@ -22,6 +23,7 @@ mod turn;
 mod view;
 
 pub use follows::Voice;
+pub use holding::{HOLDING, TOKENS};
 pub use start::ACTIVE_MAX;
 pub use store::{Owned, STATEMENTS, Standing, own, own_active};
 pub use token_store::STATEMENTS as TOKEN_STATEMENTS;

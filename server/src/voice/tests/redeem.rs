@@ -27,7 +27,10 @@ async fn a_token_is_redeemed_once(store: Store) {
     assert_eq!(acts[0].1, json!({"of": ada.id(), "voiceSession": id}));
     assert_eq!(acts[1].1, json!({"reason": "repeated"}));
     for (event, _) in &acts {
-        assert_eq!((event.actor_type.as_str(), event.target.unwrap().to_string()), ("client", claims(&token)["jti"].as_str().unwrap().to_owned()));
+        assert_eq!(
+            (event.actor_type.as_str(), event.target.unwrap().to_string()),
+            ("client", claims(&token)["jti"].as_str().unwrap().to_owned())
+        );
     }
 }
 

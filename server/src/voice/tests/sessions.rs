@@ -67,7 +67,8 @@ async fn what_is_wrong_is_named(store: Store) {
     for body in [json!({"title": 1}), json!({"name": "x"}), json!([]), json!({"userId": ada.id()})] {
         ada.api.post(SESSIONS, body).await.expect_problem(400, "invalid_request");
     }
-    for (given, kept) in [("zh-hant-tw", "zh-Hant-TW"), ("i-klingon", "i-klingon"), ("sr-latn-rs-u-co-phonebk", "sr-Latn-RS-u-co-phonebk")] {
+    for (given, kept) in [("zh-hant-tw", "zh-Hant-TW"), ("i-klingon", "i-klingon"), ("sr-latn-rs-u-co-phonebk", "sr-Latn-RS-u-co-phonebk")]
+    {
         let made = ada.api.post(SESSIONS, json!({"title": null, "language": given})).await.expect(201);
         assert_eq!((made.str("/voiceSession/language"), &made.body["voiceSession"]["title"]), (kept, &Value::Null));
     }
@@ -160,7 +161,8 @@ async fn sessions_are_paged(store: Store) {
 
 /// Ten in five minutes from one address, whoever asks.
 async fn opening_is_limited_per_address(store: Store) {
-    let instance = Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__VOICE_SESSION", "10/5m").start().await;
+    let instance =
+        Instance::builder(store).set("TRUSTED_PROXIES", "127.0.0.1/32").set("KEYSTEAD_LIMITS__VOICE_SESSION", "10/5m").start().await;
     let ada = instance.signed_up("ada@example.com").await.api.at_address("203.0.113.7");
     let bob = instance.signed_up("bob@example.com").await.api.at_address("203.0.113.7");
     for _ in 0..5 {
