@@ -6,6 +6,7 @@ use crate::{
     accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, transactions,
     transcripts, voice,
 };
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
