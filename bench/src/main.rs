@@ -77,6 +77,7 @@ enum Group {
     Growth,
     Audit,
     Import,
+    Quotas,
 }
 
 #[derive(Subcommand)]
@@ -174,6 +175,10 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         tell("an import");
         let site = Site::sqlite(&folder.path().join("import")).with_cheap_passwords();
         table.0.extend(rows::import::rows(&site, IMPORTED)?);
+    }
+    if wanted(Group::Quotas) {
+        tell("quotas");
+        table.0.extend(runtime.block_on(rows::quotas::rows(folder.path(), pace))?);
     }
     let _ = writeln!(std::io::stdout(), "{machine}; {} rounds of {} s\n\n{table}", pace.rounds, args.seconds);
     Ok(())

@@ -35,7 +35,7 @@ use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod declared;
@@ -233,6 +233,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(oauth::routes())
         .merge(audit::routes())
         .merge(flags::routes())
+        .merge(quotas::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
 }

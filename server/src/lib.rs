@@ -26,6 +26,7 @@ pub mod mail;
 pub mod oauth;
 pub mod passwords;
 pub mod privacy;
+pub mod quotas;
 pub mod roles;
 pub mod secret;
 pub mod sessions;

@@ -48,6 +48,8 @@ mod oauth;
 mod passwords;
 #[path = "../src/privacy/tests.rs"]
 mod privacy;
+#[path = "../src/quotas/tests.rs"]
+mod quotas;
 #[path = "../src/roles/tests.rs"]
 mod roles;
 #[path = "../src/secret/tests.rs"]

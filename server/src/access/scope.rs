@@ -35,7 +35,9 @@ SCOPES: {
     KeysWrite = "keys:write";
     /// Health in detail, figures, the doctor.
     OpsRead = "ops:read";
-    /// Consume another subject's quota.
+    /// See what others have used of their quotas.
+    QuotasRead = "quotas:read";
+    /// Consume other people's quotas, and give somebody a limit of their own.
     QuotasWrite = "quotas:write";
     /// See roles and what they grant.
     RolesRead = "roles:read";
@@ -59,5 +61,7 @@ PERSONAL: {
     AccountRead = "account:read";
     /// Evaluate feature flags for oneself.
     FlagsEvaluate = "flags:evaluate";
+    /// See one's own quotas, and consume them.
+    QuotasUse = "quotas:use";
 }
 }

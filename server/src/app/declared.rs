@@ -2,7 +2,7 @@
 
 use crate::db::Sql;
 use crate::privacy::Holding;
-use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens};
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -22,6 +22,8 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("quotas", quotas::STATEMENTS),
+        ("quota reservations", quotas::RESERVATION_STATEMENTS),
         ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
@@ -37,6 +39,9 @@ pub fn holdings() -> Vec<Holding> {
         sessions::HOLDING,
         tokens::HOLDING,
         exports::HOLDING,
+        quotas::HOLDING,
+        quotas::DAYS,
+        quotas::RESERVATIONS,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

@@ -17,7 +17,7 @@ use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -166,6 +166,7 @@ impl App {
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;
+        quotas::purge(&self.ground, now).await?;
         accounts::import::sweep(self.ground.clone(), now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;

@@ -107,6 +107,14 @@ actions! {
     FLAG_CHANGED = "flag.changed";
     /// A feature flag was deleted.
     FLAG_DELETED = "flag.deleted";
+    /// Somebody came to the threshold of a quota in its period.
+    QUOTA_WARNED = "quota.warned";
+    /// Somebody asked for more than was left of a quota in its period.
+    QUOTA_EXCEEDED = "quota.exceeded";
+    /// Somebody got a limit of their own.
+    QUOTA_LIMIT_SET = "quota.limit_set";
+    /// Somebody's own limit was taken away.
+    QUOTA_LIMIT_REMOVED = "quota.limit_removed";
     /// A role was made or changed.
     ROLE_CHANGED = "role.changed";
     /// A role was deleted.

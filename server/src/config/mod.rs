@@ -40,7 +40,7 @@ use secrecy::SecretString;
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
-pub use limits::{Limits, Quota, Quotas};
+pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
@@ -119,6 +119,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Named usage quotas.
     pub quotas: Quotas,
+    /// How they are counted.
+    pub usage: Usage,
     /// Policies and retention.
     pub privacy: Privacy,
     /// LiveKit and TURN.
@@ -170,6 +172,7 @@ impl Settings {
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
+            usage: Usage::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,

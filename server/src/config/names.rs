@@ -28,6 +28,8 @@ pub enum Accepts {
     Rate,
     /// So many per window, or `off`.
     Quota,
+    /// A time zone by its IANA name.
+    TimeZone,
     /// Any text without control characters.
     Text,
     /// A text that never prints.
@@ -83,6 +85,7 @@ impl Accepts {
             Self::Size(min, max) => parse::size_within(text, min, max),
             Self::Rate => parse::rate(text).map(drop),
             Self::Quota => limits::quota(text).map(drop),
+            Self::TimeZone => limits::time_zone(text).map(drop),
             Self::Text | Self::Secret => parse::text(text).map(drop),
             Self::Host => network::host(text).map(drop),
             Self::Address => network::address(text).map(drop),
@@ -126,6 +129,7 @@ impl Accepts {
             Self::Size(min, max) => format!("size, {} to {}", parse::size_text(min), parse::size_text(max)),
             Self::Rate => "rate, such as `100/15m`".into(),
             Self::Quota => "amount per period, such as `50000/1d`, or `off`".into(),
+            Self::TimeZone => "time zone, such as `UTC` or `Europe/Berlin`".into(),
             Self::Text => "text".into(),
             Self::Secret => "secret text".into(),
             Self::Host => "host name or IP address".into(),
@@ -323,6 +327,9 @@ settings! {
 
     "quotas.tokens", Quota, "Units of the quota `tokens` per user and period. Any `KEYSTEAD_QUOTAS__<NAME>` declares another quota; `off` removes one.";
 
+    "usage.time_zone", TimeZone, "Zone whose midnight ends a day of the quotas.";
+    "usage.warn_percent", Number(1, 100), "Percent of a quota at which is warned, once per person and period.";
+
     "privacy.policies", Policies, else "none: nothing is asked", "Current version of each policy people consent to, such as `privacy=2026-01,terms=2026-01`.";
 
     "retention.days", Number(1, 36_500), "Days after which finished data is deleted, for every kind without a value of its own.";
@@ -330,6 +337,7 @@ settings! {
     "retention.transcripts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that transcripts are kept.";
     "retention.audit", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that audit events are kept.";
     "retention.exports", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that finished exports are kept.";
+    "retention.quotas", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that the history of quotas is kept.";
     "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
 
     "voice.livekit_url", SocketUrl, else "none: no voice tokens", "LiveKit server that clients connect to.";

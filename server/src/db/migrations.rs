@@ -49,6 +49,7 @@ const MAIN: &[Migration] = migrations!("main":
     20 "0020_queue_and_figures",
     21 "0021_impersonation",
     23 "0023_exports",
+    24 "0024_quotas",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

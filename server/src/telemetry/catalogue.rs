@@ -120,6 +120,14 @@ pub const METRICS: &[Metric] = &[
     gauge("keystead_password_pool_queue", &[], "Passwords that wait to be hashed or verified."),
     counter("keystead_password_pool_refused_total", &[], "Passwords refused with 503 because the wait would have been too long."),
     histogram("keystead_password_pool_wait_seconds", &[], "How long passwords waited before they were hashed or verified."),
+    counter("keystead_quota_consumed_total", &["quota"], "Units consumed, by quota."),
+    counter("keystead_quota_refused_total", &["quota"], "Requests refused with 429 because too little was left, by quota."),
+    counter(
+        "keystead_quota_reservations_total",
+        &["outcome", "quota"],
+        "Reservations that were made, committed and released, by quota; what is missing in the end has expired.",
+    ),
+    counter("keystead_quota_warnings_total", &["quota"], "People who came to the threshold of a quota, once per period, by quota."),
     counter(
         "keystead_refreshes_total",
         &["branch"],
