@@ -31,11 +31,13 @@ use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
 use crate::roles::{self, Roles};
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
+use crate::voice::{self, Voice};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
 
 mod build;
 mod declared;
@@ -236,6 +238,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(quotas::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(voice::routes())
 }
 
 /// Every slice's jobs.
@@ -258,9 +261,14 @@ const TOPICS: &[&str] = &[
     oauth::TOKEN_REVOKED,
 ];
 
+/// Who acts when sessions are ended.
+fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
+    vec![Arc::new(oauth.clone()), Arc::new(voice.clone())]
+}
+
 /// Who acts when a person loses access.
-fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
+fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
 }
 
 /// The public routes, without the gates.

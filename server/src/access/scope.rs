@@ -53,6 +53,8 @@ SCOPES: {
     UsersRead = "users:read";
     /// Change accounts.
     UsersWrite = "users:write";
+    /// Redeem the tokens by which people join voice rooms.
+    VoiceRedeem = "voice:redeem";
 }
 /// What every person may do for themselves. No role grants these; a token that does not stand for its person in full carries those
 /// that it was made for.
@@ -63,5 +65,9 @@ PERSONAL: {
     FlagsEvaluate = "flags:evaluate";
     /// See one's own quotas, and consume them.
     QuotasUse = "quotas:use";
+    /// See one's own voice sessions.
+    VoiceRead = "voice:read";
+    /// Open and end voice sessions of one's own, and join their rooms.
+    VoiceWrite = "voice:write";
 }
 }
