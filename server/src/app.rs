@@ -35,9 +35,8 @@ use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 use crate::voice::{self, Voice};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod declared;

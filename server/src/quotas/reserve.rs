@@ -165,14 +165,7 @@ async fn settle_held(tx: &mut Tx, ground: &Ground, ask: &Ask, id: Uuid, end: End
 
 /// Gives back what was held and counts what was used: where it was reserved, and what is beyond that now. Whether the threshold was come
 /// to for the first time.
-async fn count_committed(
-    tx: &mut Tx,
-    ask: &Ask,
-    counter: &mut Counter,
-    stored: &Stored,
-    amount: i64,
-    limit: i64,
-) -> Result<bool, Problem> {
+async fn count_committed(tx: &mut Tx, ask: &Ask, counter: &mut Counter, stored: &Stored, amount: i64, limit: i64) -> Result<bool, Problem> {
     let within = amount.min(stored.amount);
     if stored.period_start == counter.period_start {
         counter.give_back(stored.amount);

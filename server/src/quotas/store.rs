@@ -118,20 +118,7 @@ pub(super) async fn lock(tx: &mut Tx, user: Uuid, quota: &str) -> Result<Option<
 pub(super) async fn write(tx: &mut Tx, ask: &Ask, counter: &Counter) -> Result<(), DbError> {
     let Counter { period_start, used, reserved, reserved_until, settled_at, day, day_used, day_limit, warned, exceeded, own: _ } = *counter;
     let (user, quota) = (ask.user, ask.name.clone());
-    let args = args![
-        user,
-        quota,
-        period_start,
-        used,
-        reserved,
-        reserved_until,
-        settled_at,
-        day.0,
-        day_used,
-        day_limit,
-        warned,
-        exceeded
-    ];
+    let args = args![user, quota, period_start, used, reserved, reserved_until, settled_at, day.0, day_used, day_limit, warned, exceeded];
     match tx.execute(WRITE, args).await? {
         1 => Ok(()),
         _ => Err(DbError::Other("a counter that was held is gone".to_owned())),

@@ -18,7 +18,10 @@ async fn somebody_gets_more_or_less(store: Store) {
     consume(&ada.api, json!(10)).await.expect(200);
     consume(&ada.api, json!(1)).await.expect_problem(429, "quota_exceeded");
     let put = root.api.put(&of(&ada, "/tokens"), json!({"limit": 30})).await.expect(200);
-    assert_eq!((&put.body["limit"], &put.body["used"], &put.body["ownLimit"]), (&json!(30), &json!(10), &json!({"limit": 30, "until": null})));
+    assert_eq!(
+        (&put.body["limit"], &put.body["used"], &put.body["ownLimit"]),
+        (&json!(30), &json!(10), &json!({"limit": 30, "until": null}))
+    );
     consume(&ada.api, json!(20)).await.expect(200);
     consume(&ada.api, json!(1)).await.expect_problem(429, "quota_exceeded");
     // Less than was used lets nothing through, and takes nothing back.
@@ -31,7 +34,8 @@ async fn somebody_gets_more_or_less(store: Store) {
     assert_eq!((&shown.body["items"][0]["limit"], &shown.body["items"][0]["ownLimit"]), (&json!(10), &json!(null)));
     assert_eq!((recorded(&instance, "quota.limit_set").await, recorded(&instance, "quota.limit_removed").await), (2, 1));
     let events = instance.events().await;
-    let set: Vec<Value> = events.iter().filter(|e| e.action == "quota.limit_set").map(|e| serde_json::from_str(&e.details).unwrap()).collect();
+    let set: Vec<Value> =
+        events.iter().filter(|e| e.action == "quota.limit_set").map(|e| serde_json::from_str(&e.details).unwrap()).collect();
     assert_eq!(set[1], json!({"quota": "tokens", "limit": 0, "until": null, "before": 30}));
 }
 

@@ -13,11 +13,8 @@ async fn signed_in(api: &Client) -> Client {
 }
 
 async fn process_killed_with_reservations_open(store: Store) {
-    let env = [
-        ("KEYSTEAD_QUOTAS__TOKENS", "100/366d"),
-        ("KEYSTEAD_DEV__CLOCK", "true"),
-        ("KEYSTEAD_ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "false"),
-    ];
+    let env =
+        [("KEYSTEAD_QUOTAS__TOKENS", "100/366d"), ("KEYSTEAD_DEV__CLOCK", "true"), ("KEYSTEAD_ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "false")];
     let first = Process::spawn(Arc::new(Ground::migrated(store).await), &env).await;
     let new = json!({"email": "ada@example.com", "name": "Ada", "password": PASSWORD});
     first.api.post("/api/v1/auth/signup", new).await.expect(201);
