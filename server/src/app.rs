@@ -39,6 +39,7 @@ use crate::tokens::{self, Tokens};
 use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions, transactions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod declared;

@@ -71,6 +71,8 @@ PERSONAL: {
     AccountRead = "account:read";
     /// Evaluate feature flags for oneself.
     FlagsEvaluate = "flags:evaluate";
+    /// See one's own quotas, and consume them.
+    QuotasUse = "quotas:use";
     /// See one's own voice sessions.
     VoiceRead = "voice:read";
     /// Open and end voice sessions of one's own, and join their rooms.
