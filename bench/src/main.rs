@@ -77,6 +77,7 @@ enum Group {
     Growth,
     Audit,
     Import,
+    Presence,
 }
 
 #[derive(Subcommand)]
@@ -122,7 +123,7 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
     let site = Site::sqlite(&folder.path().join("small"));
     let mut table = Table::default();
 
-    if [Group::Me, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory].into_iter().any(wanted) {
+    if [Group::Me, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory, Group::Presence].into_iter().any(wanted) {
         tell("filling the store");
         runtime.block_on(seed::fill(&site, SMALL))?;
         let samples = runtime.block_on(tokens::sample(&site, SAMPLED))?;
@@ -149,6 +150,10 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         if wanted(Group::Memory) {
             tell("memory");
             table.0.extend(rows::memory::rows(&site, SMALL, pace)?);
+        }
+        if wanted(Group::Presence) {
+            tell("realtime connections");
+            table.0.extend(runtime.block_on(rows::presence::rows(&site, &samples))?);
         }
     }
     if wanted(Group::Start) {

@@ -30,6 +30,7 @@ use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router a
 use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::presence::{self, Authorizer, Presence};
 use crate::roles::{self, Roles};
 use crate::sessions::Sessions;
 use crate::telemetry::{RequestMetrics, Telemetry};
@@ -75,6 +76,8 @@ pub struct Parts {
     pub attempts: Attempts,
     /// Feature flags in memory.
     pub flags: Flags,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Figures that were counted lately.
     pub stats: admin::Stats,
     /// Sends letters.
@@ -235,6 +238,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(flags::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(presence::routes())
 }
 
 /// Every slice's jobs.
@@ -255,11 +259,17 @@ const TOPICS: &[&str] = &[
     tokens::PERSONAL_TOKEN_REVOKED,
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
+    presence::REALTIME,
 ];
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
     vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
+}
+
+/// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
+fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![]
 }
 
 /// The public routes, without the gates.
@@ -271,6 +281,7 @@ fn router(app: &App, health: health::Health) -> Router {
     let api = api.route_layer(known).with_state(app.clone());
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
+        .merge(docs::document("/api/asyncapi.json", presence::asyncapi()))
         .merge(public_health::routes(app, health))
         .merge(landing::router(app.mailer.mailbox().is_some()))
         .merge(oauth::authorize::page())
@@ -371,6 +382,7 @@ impl Running {
         let jobs = async {
             tokio::time::sleep(delay).await;
             self.stop_jobs.cancel();
+            self.app.presence.drain().await;
         };
         // The listener ends by itself, at the end of the grace at the latest.
         let _ = tokio::join!(self.public, jobs);

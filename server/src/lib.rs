@@ -25,6 +25,7 @@ pub mod jobs;
 pub mod mail;
 pub mod oauth;
 pub mod passwords;
+pub mod presence;
 pub mod privacy;
 pub mod roles;
 pub mod secret;

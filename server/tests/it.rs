@@ -46,6 +46,8 @@ mod mail;
 mod oauth;
 #[path = "../src/passwords/tests.rs"]
 mod passwords;
+#[path = "../src/presence/tests.rs"]
+mod presence;
 #[path = "../src/privacy/tests.rs"]
 mod privacy;
 #[path = "../src/roles/tests.rs"]

@@ -11,6 +11,7 @@ pub mod login;
 pub mod me;
 pub mod memory;
 pub mod oauth;
+pub mod presence;
 pub mod refresh;
 pub mod refresh_postgres;
 pub mod start;

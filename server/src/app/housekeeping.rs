@@ -53,6 +53,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.oauth.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.presence.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { every(SWEEP_EVERY, token, || this.housekeep(this.ground.clock.now())).await });

@@ -145,6 +145,8 @@ actions! {
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn";
     /// An authorization code was presented again; what it had given is void.
     CODE_REPLAYED = "authorization.code_replayed";
+    /// The end of a session has closed its realtime connections.
+    REALTIME_CLOSED = "realtime.closed";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

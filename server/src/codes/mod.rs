@@ -33,6 +33,8 @@ pub enum Purpose {
     VerifyEmail,
     /// Sets a new password: a link.
     ResetPassword,
+    /// Opens one realtime connection.
+    RealtimeTicket,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::RealtimeTicket => "realtime_ticket",
         }
     }
 }

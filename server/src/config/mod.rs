@@ -23,6 +23,7 @@ pub mod names;
 mod network;
 mod oauth;
 mod parse;
+mod presence;
 mod privacy;
 pub mod release;
 mod server;
@@ -45,6 +46,7 @@ pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
 pub use oauth::OAuth;
+pub use presence::Presence;
 pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
@@ -119,6 +121,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Named usage quotas.
     pub quotas: Quotas,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
     /// LiveKit and TURN.
@@ -170,6 +174,7 @@ impl Settings {
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
+            presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,

@@ -323,6 +323,18 @@ settings! {
 
     "quotas.tokens", Quota, "Units of the quota `tokens` per user and period. Any `KEYSTEAD_QUOTAS__<NAME>` declares another quota; `off` removes one.";
 
+    "presence.heartbeat", Span(1, 600), "A realtime connection that is silent for two of these is closed.";
+    "presence.resume_window", Span(0, HOUR), "How long a lost realtime connection may be resumed; until then others see it as there.";
+    "presence.lease", Span(3, HOUR), "An instance that is not heard for so long is gone, and so are its realtime connections.";
+    "presence.ticket_ttl", Span(1, 600), "Life of a ticket for a realtime connection.";
+    "presence.max_connections", Number(0, 1_000_000), "Realtime connections of this instance; more are answered 503.";
+    "presence.connections_per_user", Number(1, 1_000_000), "Realtime connections of one person to this instance.";
+    "presence.connections_per_address", Number(1, 1_000_000), "Realtime connections of one address to this instance.";
+    "presence.channels_per_connection", Number(1, 10_000), "Channels that one realtime connection may join.";
+    "presence.messages_per_second", Number(1, 10_000), "Messages that a realtime connection may send per second; twice as many at once.";
+    "presence.frame_limit", Size(1024, MIB), "Longest message of a client.";
+    "presence.send_buffer", Size(1024, 1024 * MIB), "Bytes that may wait for a client before its realtime connection is closed as too slow.";
+
     "privacy.policies", Policies, else "none: nothing is asked", "Current version of each policy people consent to, such as `privacy=2026-01,terms=2026-01`.";
 
     "retention.days", Number(1, 36_500), "Days after which finished data is deleted, for every kind without a value of its own.";
