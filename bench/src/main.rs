@@ -67,6 +67,7 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
     Me,
+    Presence,
     OAuth,
     Flags,
     Refresh,
@@ -77,7 +78,6 @@ enum Group {
     Growth,
     Audit,
     Import,
-    Presence,
 }
 
 #[derive(Subcommand)]
@@ -123,13 +123,17 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
     let site = Site::sqlite(&folder.path().join("small"));
     let mut table = Table::default();
 
-    if [Group::Me, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory, Group::Presence].into_iter().any(wanted) {
+    if [Group::Me, Group::Presence, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory].into_iter().any(wanted) {
         tell("filling the store");
         runtime.block_on(seed::fill(&site, SMALL))?;
         let samples = runtime.block_on(tokens::sample(&site, SAMPLED))?;
         if wanted(Group::Me) {
             tell("GET /me");
             table.0.extend(rows::me::rows(&site, &samples, pace)?);
+        }
+        if wanted(Group::Presence) {
+            tell("realtime connections");
+            table.0.extend(runtime.block_on(rows::connections::rows(&site, &samples))?);
         }
         if wanted(Group::OAuth) {
             tell("tokens of clients");
@@ -150,10 +154,6 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         if wanted(Group::Memory) {
             tell("memory");
             table.0.extend(rows::memory::rows(&site, SMALL, pace)?);
-        }
-        if wanted(Group::Presence) {
-            tell("realtime connections");
-            table.0.extend(runtime.block_on(rows::presence::rows(&site, &samples))?);
         }
     }
     if wanted(Group::Start) {

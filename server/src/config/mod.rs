@@ -121,12 +121,12 @@ pub struct Settings {
     pub limits: Limits,
     /// Named usage quotas.
     pub quotas: Quotas,
-    /// Realtime connections.
-    pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
     /// LiveKit and TURN.
     pub voice: Voice,
+    /// Realtime connections.
+    pub presence: Presence,
     /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
     pub dev_clock: bool,
 }
@@ -174,9 +174,9 @@ impl Settings {
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
-            presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
+            presence: Presence::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
         })
     }

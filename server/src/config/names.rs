@@ -323,6 +323,15 @@ settings! {
 
     "quotas.tokens", Quota, "Units of the quota `tokens` per user and period. Any `KEYSTEAD_QUOTAS__<NAME>` declares another quota; `off` removes one.";
 
+    "privacy.policies", Policies, else "none: nothing is asked", "Current version of each policy people consent to, such as `privacy=2026-01,terms=2026-01`.";
+
+    "retention.days", Number(1, 36_500), "Days after which finished data is deleted, for every kind without a value of its own.";
+    "retention.sessions", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that ended sessions are kept.";
+    "retention.transcripts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that transcripts are kept.";
+    "retention.audit", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that audit events are kept.";
+    "retention.exports", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that finished exports are kept.";
+    "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
+
     "presence.heartbeat", Span(1, 600), "A realtime connection that is silent for two of these is closed.";
     "presence.resume_window", Span(0, HOUR), "How long a lost realtime connection may be resumed; until then others see it as there.";
     "presence.lease", Span(3, HOUR), "An instance that is not heard for so long is gone, and so are its realtime connections.";
@@ -334,15 +343,6 @@ settings! {
     "presence.messages_per_second", Number(1, 10_000), "Messages that a realtime connection may send per second; twice as many at once.";
     "presence.frame_limit", Size(1024, MIB), "Longest message of a client.";
     "presence.send_buffer", Size(1024, 1024 * MIB), "Bytes that may wait for a client before its realtime connection is closed as too slow.";
-
-    "privacy.policies", Policies, else "none: nothing is asked", "Current version of each policy people consent to, such as `privacy=2026-01,terms=2026-01`.";
-
-    "retention.days", Number(1, 36_500), "Days after which finished data is deleted, for every kind without a value of its own.";
-    "retention.sessions", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that ended sessions are kept.";
-    "retention.transcripts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that transcripts are kept.";
-    "retention.audit", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that audit events are kept.";
-    "retention.exports", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that finished exports are kept.";
-    "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
 
     "voice.livekit_url", SocketUrl, else "none: no voice tokens", "LiveKit server that clients connect to.";
     "voice.livekit_api_key", Text, else "none", "API key of LiveKit; issuer of the tokens.";
