@@ -61,6 +61,8 @@ actions! {
     SESSIONS_ENDED = "sessions.ended";
     /// A rotated refresh token was presented again.
     SESSION_REPLAYED = "session.replayed";
+    /// The end of a session has closed its realtime connections.
+    REALTIME_CLOSED = "realtime.closed";
     /// A sign-in was refused.
     LOGIN_FAILED = "login.failed";
     /// An address was locked after too many failed sign-ins.
@@ -145,8 +147,6 @@ actions! {
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn";
     /// An authorization code was presented again; what it had given is void.
     CODE_REPLAYED = "authorization.code_replayed";
-    /// The end of a session has closed its realtime connections.
-    REALTIME_CLOSED = "realtime.closed";
     /// Somebody opened a voice session.
     VOICE_SESSION_STARTED = "voice_session.started";
     /// A voice session was ended, by its person or with the sign-in it was opened in.
