@@ -68,6 +68,7 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
     Me,
+    Presence,
     OAuth,
     Flags,
     Refresh,
@@ -133,6 +134,10 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         if wanted(Group::Me) {
             tell("GET /me");
             table.0.extend(rows::me::rows(&site, &samples, pace)?);
+        }
+        if wanted(Group::Presence) {
+            tell("realtime connections");
+            table.0.extend(runtime.block_on(rows::connections::rows(&site, &samples))?);
         }
         if wanted(Group::OAuth) {
             tell("tokens of clients");

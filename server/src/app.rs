@@ -245,6 +245,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(roles::routes())
         .merge(tokens::routes())
         .merge(transcripts::routes())
+        .merge(presence::routes())
         .merge(voice::routes())
         .merge(transactions::routes())
         .merge(presence::routes())
@@ -286,6 +287,11 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
         Arc::new(transactions::Ledgers),
         Arc::new(voice.clone()),
     ]
+}
+
+/// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
+fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![]
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.

@@ -4,6 +4,7 @@
 //! a line shows the median of the rounds.
 
 pub mod audit;
+pub mod connections;
 pub mod flags;
 pub mod growth;
 pub mod import;

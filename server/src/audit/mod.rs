@@ -61,6 +61,8 @@ actions! {
     SESSIONS_ENDED = "sessions.ended";
     /// A rotated refresh token was presented again.
     SESSION_REPLAYED = "session.replayed";
+    /// The end of a session has closed its realtime connections.
+    REALTIME_CLOSED = "realtime.closed";
     /// A sign-in was refused.
     LOGIN_FAILED = "login.failed";
     /// An address was locked after too many failed sign-ins.
