@@ -28,6 +28,8 @@ pub struct Retention {
     pub audit: u32,
     /// Finished exports.
     pub exports: u32,
+    /// What was used of the quotas on days that are over.
+    pub quotas: u32,
     /// Accounts that never confirmed their address.
     pub unverified_accounts: u32,
 }
@@ -42,6 +44,7 @@ impl Privacy {
             transactions: days("retention.transactions")?,
             audit: days("retention.audit")?,
             exports: days("retention.exports")?,
+            quotas: days("retention.quotas")?,
             unverified_accounts: days("retention.unverified_accounts")?,
         };
         Ok(Self { retention_days, retention, policies: values.optional("privacy.policies", policies)?.unwrap_or_default() })

@@ -258,7 +258,11 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
-    fn of(token: Arc<Verified>) -> Result<Self, Problem> {
+    /// The person behind a verified token.
+    ///
+    /// # Errors
+    /// `insufficient_scope` or `forbidden` for a token that stands for somebody or something else.
+    pub fn of(token: Arc<Verified>) -> Result<Self, Problem> {
         match token.subject {
             Subject::Person { user, session, .. } if token.own => Ok(Self { user, session, token }),
             Subject::Person { .. } if token.impersonator.is_some() => {
@@ -313,7 +317,23 @@ fn no_person() -> Problem {
 pub struct Personal<S> {
     /// The person.
     pub user: Uuid,
+    token: Arc<Verified>,
     scope: PhantomData<S>,
+}
+
+impl<S> Personal<S> {
+    /// What they came with.
+    pub fn token(&self) -> Arc<Verified> {
+        self.token.clone()
+    }
+}
+
+impl<S> std::ops::Deref for Personal<S> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.token
+    }
 }
 
 impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
@@ -323,7 +343,7 @@ impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
         let token = admitted(parts, app).await?;
         let user = token.subject.person().ok_or_else(|| token.refused(no_person()))?;
         if token.own || app.grants(&token, S::NAME).await.map_err(|problem| token.refused(problem))? {
-            return Ok(Self { user, scope: PhantomData });
+            return Ok(Self { user, token, scope: PhantomData });
         }
         Err(lacks::<S>(&token))
     }

@@ -1,7 +1,6 @@
 //! `/api/v1/admin/users/{id}/transactions`: a look at another person's money, with a reason and on record.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +16,7 @@ use crate::audit::{self, Event, Target};
 use crate::db::Tx;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::page::List;
 
@@ -79,10 +78,9 @@ async fn list(
     caller: Scoped<TransactionsRead>,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     Query(query): Query<LookQuery>,
 ) -> Result<Json<List<TransactionView>>, Problem> {
-    let Path(id) = id?;
     let LookQuery { reason, from, to, kind, category, currency, query, include_deleted, sort, limit, cursor } = query;
     let reason = checked(reason.as_deref())?;
     let typed = Typed { from, to, kind, category, currency, query, include_deleted, sort };

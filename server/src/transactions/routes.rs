@@ -1,8 +1,7 @@
 //! `/api/v1/transactions`: for the owner, and for what acts for them with a scope.
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, Path, State};
+use axum::extract::{FromRequest, State};
 use axum::response::{IntoResponse, Response};
 use http::{Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use crate::access::scope::{OwnTransactionsRead, OwnTransactionsWrite};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Personal;
 use crate::http::if_match::{IfMatch, etag};
 use crate::http::keyset::{self, KeysetPage};
@@ -161,10 +160,9 @@ struct DeletedQuery {
 async fn show(
     State(app): State<App>,
     caller: Personal<OwnTransactionsRead>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     Query(query): Query<DeletedQuery>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id?;
     let found = store::find(&app.ground.db, caller.user, id).await?;
     let found = found.filter(|found| found.deleted_at.is_none() || query.include_deleted).ok_or(Code::NotFound)?;
     let key = app.ground.keyring.get(caller.user).await?;
@@ -183,10 +181,9 @@ async fn change(
     caller: Personal<OwnTransactionsWrite>,
     Now(now): Now,
     if_match: IfMatch,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id?;
     // Whether there is anything to change comes first: a stranger learns nothing from what is said about the body.
     store::find(&app.ground.db, caller.user, id).await?.filter(|found| found.deleted_at.is_none()).ok_or(Code::NotFound)?;
     let Json(wanted) = Json::<TransactionChange>::from_request(request, &app).await?;
@@ -207,9 +204,8 @@ async fn delete(
     caller: Personal<OwnTransactionsWrite>,
     Now(now): Now,
     if_match: IfMatch,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    let Path(id) = id?;
     remove::delete(&app.ground, caller.user, id, if_match, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -223,9 +219,8 @@ async fn restore(
     State(app): State<App>,
     caller: Personal<OwnTransactionsWrite>,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id?;
     let restored = remove::restore(&app.ground, caller.user, id, now).await?;
     Ok(answer(StatusCode::OK, restored))
 }
