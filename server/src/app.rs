@@ -36,8 +36,10 @@ use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
+use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions, transactions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod declared;
@@ -77,6 +79,8 @@ pub struct Parts {
     pub attempts: Attempts,
     /// Feature flags in memory.
     pub flags: Flags,
+    /// Listeners of transcripts.
+    pub transcripts: Transcripts,
     /// Realtime connections.
     pub presence: Presence,
     /// Figures that were counted lately.
@@ -237,10 +241,14 @@ fn slices() -> OpenApiRouter<App> {
         .merge(oauth::routes())
         .merge(audit::routes())
         .merge(flags::routes())
+        .merge(quotas::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(transcripts::routes())
         .merge(presence::routes())
         .merge(voice::routes())
+        .merge(transactions::routes())
+        .merge(presence::routes())
 }
 
 /// Every slice's jobs.
@@ -261,6 +269,7 @@ const TOPICS: &[&str] = &[
     tokens::PERSONAL_TOKEN_REVOKED,
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
+    transcripts::TRANSCRIPT_CHANGED,
     presence::REALTIME,
 ];
 
@@ -271,7 +280,18 @@ fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
+    vec![
+        Arc::new(sessions.clone()),
+        Arc::new(tokens.clone()),
+        Arc::new(passwords::Links),
+        Arc::new(transactions::Ledgers),
+        Arc::new(voice.clone()),
+    ]
+}
+
+/// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
+fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![]
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
@@ -388,6 +408,8 @@ impl Running {
         self.stop.cancel();
         let jobs = async {
             tokio::time::sleep(delay).await;
+            // Streams would go on for as long as they may.
+            self.app.transcripts.drain();
             self.stop_jobs.cancel();
             self.app.presence.drain().await;
         };

@@ -50,6 +50,8 @@ mod passwords;
 mod presence;
 #[path = "../src/privacy/tests.rs"]
 mod privacy;
+#[path = "../src/quotas/tests.rs"]
+mod quotas;
 #[path = "../src/roles/tests.rs"]
 mod roles;
 #[path = "../src/secret/tests.rs"]
@@ -62,5 +64,9 @@ mod shared;
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]
 mod tokens;
+#[path = "../src/transactions/tests.rs"]
+mod transactions;
+#[path = "../src/transcripts/tests.rs"]
+mod transcripts;
 #[path = "../src/voice/tests.rs"]
 mod voice;

@@ -26,6 +26,7 @@ use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
 use crate::tokens::Tokens;
+use crate::transcripts::Transcripts;
 use crate::voice::Voice;
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,6 +129,7 @@ impl App {
         let tokens = Tokens::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
         let flags = Flags::new(ground.clone());
+        let transcripts = Transcripts::new(ground.clone());
         let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), super::realtime_channels());
         let parts = Parts {
             ground,
@@ -139,6 +141,7 @@ impl App {
             lifecycle,
             attempts: Attempts::default(),
             flags,
+            transcripts,
             presence,
             mailer,
             stats: admin::Stats::default(),

@@ -190,7 +190,8 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
     }
 }
 
-/// The settings of this process, with the data folder and the development key in place.
+/// The settings of this process, with the data folder and the development key in place: for the commands that may make an
+/// installation. Every other takes [`installation::settings`].
 ///
 /// # Errors
 /// Every fault of the configuration.

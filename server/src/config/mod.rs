@@ -29,6 +29,7 @@ pub mod release;
 mod server;
 mod sources;
 mod storage;
+mod transcripts;
 mod unknown;
 mod urls;
 mod values;
@@ -41,7 +42,7 @@ use secrecy::SecretString;
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
-pub use limits::{Limits, Quota, Quotas};
+pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
@@ -51,6 +52,7 @@ pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
 pub use storage::Database;
+pub use transcripts::Transcripts;
 pub use voice::Voice;
 
 use values::Values;
@@ -121,12 +123,16 @@ pub struct Settings {
     pub limits: Limits,
     /// Named usage quotas.
     pub quotas: Quotas,
+    /// How they are counted.
+    pub usage: Usage,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
     /// LiveKit and TURN.
     pub voice: Voice,
-    /// Realtime connections.
-    pub presence: Presence,
+    /// The relay of transcripts.
+    pub transcripts: Transcripts,
     /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
     pub dev_clock: bool,
 }
@@ -174,9 +180,11 @@ impl Settings {
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
+            usage: Usage::from(values)?,
+            presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
-            presence: Presence::from(values)?,
+            transcripts: Transcripts::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
         })
     }

@@ -23,7 +23,7 @@ mod target;
 mod tx;
 mod value;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -81,11 +81,10 @@ const KEYRING_CONNECTIONS: usize = 2;
 impl Db {
     /// Opens a store. SQLite files are created when missing; PostgreSQL is connected to when first used.
     pub fn open(settings: &config::Database, store: Store) -> Result<Self, DbError> {
-        let url = settings.url.expose_secret();
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            let (path, readers) = match store {
-                Store::Main => (PathBuf::from(path), settings.max_connections),
-                Store::Keyring => (Path::new(path).with_file_name("keyring.db"), 1),
+        if let Some(path) = Self::file(settings, store) {
+            let readers = match store {
+                Store::Main => settings.max_connections,
+                Store::Keyring => 1,
             };
             let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, settings.acquire_timeout, store == Store::Keyring)?));
             return Ok(Self { engine, replica: None, store });
@@ -98,6 +97,15 @@ impl Db {
         let connect = |url: &SecretString| Postgres::new(url.expose_secret(), size, wait, schema);
         let replica = settings.read_url.as_ref().filter(|_| store == Store::Main).map(connect).transpose()?;
         Ok(Self { engine: Engine::Postgres(connect(&settings.url)?), replica, store })
+    }
+
+    /// The file that a store is in, where it is one.
+    pub fn file(settings: &config::Database, store: Store) -> Option<PathBuf> {
+        let path = PathBuf::from(settings.url.expose_secret().strip_prefix("sqlite://")?);
+        Some(match store {
+            Store::Main => path,
+            Store::Keyring => path.with_file_name("keyring.db"),
+        })
     }
 
     /// The read replica; this store itself where there is none. It may lag behind.
