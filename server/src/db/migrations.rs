@@ -51,6 +51,7 @@ const MAIN: &[Migration] = migrations!("main":
     23 "0023_exports",
     24 "0024_quotas",
     26 "0026_voice",
+    29 "0029_quota_receipts",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");
