@@ -4,6 +4,7 @@
 //! a line shows the median of the rounds.
 
 pub mod audit;
+pub mod connections;
 pub mod flags;
 pub mod growth;
 pub mod import;
@@ -15,6 +16,7 @@ pub mod quotas;
 pub mod refresh;
 pub mod refresh_postgres;
 pub mod start;
+pub mod transactions;
 
 use std::time::Duration;
 

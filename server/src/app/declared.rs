@@ -3,7 +3,8 @@
 use crate::db::Sql;
 use crate::privacy::Holding;
 use crate::{
-    accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, voice,
+    accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, transactions,
+    transcripts, voice,
 };
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
@@ -20,6 +21,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("oauth", oauth::STATEMENTS),
+        ("oauth back-channel logout", oauth::BACKCHANNEL_STATEMENTS),
         ("oauth authorizations", oauth::authorize::STATEMENTS),
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
@@ -30,8 +32,13 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
+        ("transcripts", transcripts::STATEMENTS),
         ("voice", voice::STATEMENTS),
         ("voice tokens", voice::TOKEN_STATEMENTS),
+        ("transactions", transactions::STATEMENTS),
+        ("lists of transactions", transactions::LIST_STATEMENTS),
+        ("sums of transactions", transactions::TOTAL_STATEMENTS),
+        ("old transactions", transactions::RETENTION_STATEMENTS),
     ]
 }
 
@@ -43,9 +50,11 @@ pub fn holdings() -> Vec<Holding> {
         sessions::HOLDING,
         tokens::HOLDING,
         exports::HOLDING,
+        transcripts::HOLDING,
         quotas::HOLDING,
         quotas::DAYS,
         quotas::RESERVATIONS,
+        transactions::HOLDING,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

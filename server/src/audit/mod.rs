@@ -61,6 +61,8 @@ actions! {
     SESSIONS_ENDED = "sessions.ended";
     /// A rotated refresh token was presented again.
     SESSION_REPLAYED = "session.replayed";
+    /// The end of a session has closed its realtime connections.
+    REALTIME_CLOSED = "realtime.closed";
     /// A sign-in was refused.
     LOGIN_FAILED = "login.failed";
     /// An address was locked after too many failed sign-ins.
@@ -133,6 +135,10 @@ actions! {
     CLIENT_DELETED = "client.deleted";
     /// Somebody who called themselves a client could not prove it.
     CLIENT_REFUSED = "client.authentication_failed";
+    /// A client could not be told that sessions ended, and is left alone for a while.
+    CLIENT_LEFT_ALONE = "client.left_alone";
+    /// A client that had been left alone was told again.
+    CLIENT_ANSWERS_AGAIN = "client.answers_again";
     /// A client revoked an access token of its own.
     TOKEN_REVOKED = "token.revoked";
     /// A new signing key was published.
@@ -163,6 +169,8 @@ actions! {
     VOICE_TOKEN_REDEEMED = "voice_token.redeemed";
     /// Voice tokens that nobody had redeemed were revoked with the sign-in or the voice session they belong to.
     VOICE_TOKENS_REVOKED = "voice_tokens.revoked";
+    /// Somebody looked at another person's transactions.
+    TRANSACTIONS_READ = "transactions.read";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

@@ -22,6 +22,8 @@ pub struct Retention {
     pub sessions: u32,
     /// Transcripts.
     pub transcripts: u32,
+    /// Deleted transactions.
+    pub transactions: u32,
     /// Audit events.
     pub audit: u32,
     /// Finished exports.
@@ -39,6 +41,7 @@ impl Privacy {
         let retention = Retention {
             sessions: days("retention.sessions")?,
             transcripts: days("retention.transcripts")?,
+            transactions: days("retention.transactions")?,
             audit: days("retention.audit")?,
             exports: days("retention.exports")?,
             quotas: days("retention.quotas")?,

@@ -1,7 +1,6 @@
 //! `/api/v1/admin/users/{id}/quotas`: what somebody has used, and a limit of their own.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,7 +20,7 @@ use crate::app::App;
 use crate::config::UNITS_MAX;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::page::{List, PageQuery};
 use crate::time::Timestamp;
@@ -52,10 +51,9 @@ async fn list(
     State(app): State<App>,
     _caller: Scoped<QuotasRead>,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<List<QuotaView>>, Problem> {
-    let Path(id) = id?;
     app.people.view(id).await?.ok_or(Code::NotFound)?;
     page(&app, &query, id, now).await.map(Json)
 }
@@ -72,7 +70,7 @@ async fn put(
     caller: Scoped<QuotasWrite>,
     Now(now): Now,
     origin: Origin,
-    path: Result<Path<(Uuid, String)>, PathRejection>,
+    path: Path<(Uuid, String)>,
     Json(new): Json<NewLimit>,
 ) -> Result<Json<QuotaView>, Problem> {
     let ask = about(&app, path, now).await?;
@@ -93,7 +91,7 @@ async fn delete(
     caller: Scoped<QuotasWrite>,
     Now(now): Now,
     origin: Origin,
-    path: Result<Path<(Uuid, String)>, PathRejection>,
+    path: Path<(Uuid, String)>,
 ) -> Result<StatusCode, Problem> {
     let ask = about(&app, path, now).await?;
     own_limit::set(&app, &ask, None, &by(&app, &caller, origin).await?).await?;
@@ -108,15 +106,15 @@ async fn days(
     State(app): State<App>,
     _caller: Scoped<QuotasRead>,
     Now(now): Now,
-    path: Result<Path<(Uuid, String)>, PathRejection>,
+    path: Path<(Uuid, String)>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<History>, Problem> {
     let ask = about(&app, path, now).await?;
     history::read(&app, &ask, &query).await.map(Json)
 }
 
-async fn about(app: &App, path: Result<Path<(Uuid, String)>, PathRejection>, now: Timestamp) -> Result<Ask, Problem> {
-    let Path((id, name)) = path?;
+async fn about(app: &App, path: Path<(Uuid, String)>, now: Timestamp) -> Result<Ask, Problem> {
+    let Path((id, name)) = path;
     app.people.view(id).await?.ok_or(Code::NotFound)?;
     Ask::new(app, &name, id, now)
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -22,7 +21,7 @@ use crate::app::App;
 use crate::config::UNITS_MAX;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
-use crate::http::extract::Json;
+use crate::http::extract::{Json, Path};
 use crate::idempotency::{self, Idempotent};
 use crate::time::Timestamp;
 
@@ -144,10 +143,9 @@ async fn commit(
     State(app): State<App>,
     caller: Consumer,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     request: Request,
 ) -> Result<Json<ReservationAnswer>, Problem> {
-    let Path(id) = id?;
     let found = made_by(&app, id, caller.subject).await?;
     caller.still_for(&app, found.user).await?;
     let Json(body) = Json::<Commit>::from_request(request, &()).await?;
@@ -169,9 +167,8 @@ async fn release(
     State(app): State<App>,
     caller: Consumer,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<Json<ReservationAnswer>, Problem> {
-    let Path(id) = id?;
     let found = made_by(&app, id, caller.subject).await?;
     caller.still_for(&app, found.user).await?;
     end(&app, &caller, &found, End::Release, now).await
