@@ -98,7 +98,8 @@ pub(super) async fn readmit(app: &App, voice: Uuid, pass: &str, now: Timestamp) 
         let [user, sign_in] = ids(ids_of)?;
         Some(Visitor { user, sign_in, until: Timestamp::from_micros(i64::from_be_bytes(until.try_into().ok()?)) })
     };
-    let visitor = open().ok_or_else(|| Problem::new(Code::Unauthenticated).detail("This `Last-Event-ID` opens nothing. Ask for a ticket."))?;
+    let visitor =
+        open().ok_or_else(|| Problem::new(Code::Unauthenticated).detail("This `Last-Event-ID` opens nothing. Ask for a ticket."))?;
     if visitor.until <= now {
         return Err(Problem::new(Code::TokenExpired).detail("You have listened for a day. Ask for another ticket."));
     }

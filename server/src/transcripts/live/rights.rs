@@ -62,12 +62,15 @@ impl Right {
     fn over(&self, app: &App, now: Timestamp) -> Option<Closing> {
         let (until, still) = match self {
             Self::Ticket(visitor) => (visitor.until, app.sessions.revocations().check(visitor.sign_in)),
-            Self::Token(token) => (token.expires_at, match token.subject {
-                Subject::Person { session, .. } => app.sessions.revocations().check(session),
-                Subject::Token { token, .. } => app.tokens.check(token),
-                // Services do not listen.
-                Subject::Service(_) => Err(Code::SessionRevoked.into()),
-            }),
+            Self::Token(token) => (
+                token.expires_at,
+                match token.subject {
+                    Subject::Person { session, .. } => app.sessions.revocations().check(session),
+                    Subject::Token { token, .. } => app.tokens.check(token),
+                    // Services do not listen.
+                    Subject::Service(_) => Err(Code::SessionRevoked.into()),
+                },
+            ),
         };
         match still {
             Err(problem) if problem.code == Code::Unavailable => Some(Closing::Unavailable),

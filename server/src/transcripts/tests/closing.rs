@@ -35,7 +35,9 @@ async fn the_end_of_the_token_asks_for_another(store: Store) {
     let ada = instance.signed_up("ada@example.com").await;
     let talk = Talk::begin(&instance, &ada).await;
     talk.say(&ada.api, [1]).await;
-    instance.change("UPDATE voice_sessions SET ends_at = $1", keystead::args![instance.clock.now().plus(Duration::from_secs(86_400))]).await;
+    instance
+        .change("UPDATE voice_sessions SET ends_at = $1", keystead::args![instance.clock.now().plus(Duration::from_secs(86_400))])
+        .await;
     let mut events = ada.api.listen(&talk.stream()).await;
     assert_eq!(events.segments(1).await, numbers([1]));
     instance.advance(Duration::from_secs(901));

@@ -146,7 +146,8 @@ async fn a_listener_that_falls_behind_is_told(store: Store) {
     }
     let all = String::from_utf8(all).unwrap();
     assert!(all.contains("event: behind\n"), "nobody told the listener");
-    let ids: Vec<i64> = all.split("event: segment\n").skip(1).filter_map(|event| event.split("id: ").nth(1)?.lines().next()?.parse().ok()).collect();
+    let ids: Vec<i64> =
+        all.split("event: segment\n").skip(1).filter_map(|event| event.split("id: ").nth(1)?.lines().next()?.parse().ok()).collect();
     assert_eq!(ids, (1..=3000).collect::<Vec<_>>(), "each change once, in order");
     assert!(instance.metric("keystead_transcript_listeners_behind_total", &[]).await >= 1.0);
 }
@@ -161,10 +162,8 @@ async fn a_listener_is_gone_with_its_connection(store: Store) {
         events.segments(1).await;
         drop(events);
         crate::support::eventually("the place", async || (ada.api.probe(&talk.stream()).await == Some(200)).then_some(())).await;
-        crate::support::eventually("the place", async || {
-            (instance.metric("keystead_transcript_listeners", &[]).await < 1.0).then_some(())
-        })
-        .await;
+        crate::support::eventually("the place", async || (instance.metric("keystead_transcript_listeners", &[]).await < 1.0).then_some(()))
+            .await;
     }
     instance.change("DELETE FROM voice_sessions WHERE id = $1", args![talk.id]).await;
     ada.api.get(&talk.stream()).await.expect_problem(404, "not_found");

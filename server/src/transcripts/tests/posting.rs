@@ -16,13 +16,10 @@ async fn segments_come_in_any_order_and_are_read_in_theirs(store: Store) {
 
     let first = ada.api.get(&format!("{}?limit=2", talk.path)).await.expect(200);
     let item = &first.body["items"][0];
-    assert_eq!((&item["seq"], &item["speaker"], &item["startMs"], &item["endMs"], &item["final"]), (
-        &json!(0),
-        &json!("Ada"),
-        &json!(1000),
-        &json!(2000),
-        &json!(true)
-    ));
+    assert_eq!(
+        (&item["seq"], &item["speaker"], &item["startMs"], &item["endMs"], &item["final"]),
+        (&json!(0), &json!("Ada"), &json!(1000), &json!(2000), &json!(true))
+    );
     let next = first.str("/nextCursor");
     // What comes in between while somebody turns the pages is on the next one, or was on the one before.
     talk.say(&ada.api, [1, 4]).await;
