@@ -18,7 +18,8 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, transcripts, voice};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -36,7 +37,8 @@ const REWRAP_BATCH: u32 = 5_000;
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long personal access tokens that ended are still listed.
 const KEEP_TOKENS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-const JOBS_AT_ONCE: usize = 4;
+/// Jobs of one instance that run at a time. Most of them wait for others: for a mail server, for a client.
+const JOBS_AT_ONCE: usize = 8;
 
 /// Starts the background of a serving instance. It ends when `stop` is cancelled; no more jobs are begun once
 /// `stop_jobs` is.
@@ -55,6 +57,8 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.oauth.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { transcripts::run(this, token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.presence.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -178,7 +182,9 @@ impl App {
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;
+        quotas::purge(&self.ground, now).await?;
         accounts::import::sweep(self.ground.clone(), now).await?;
+        transactions::sweep(&self.ground, now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         oauth::rotate_when_due(&self.ground, now).await?;

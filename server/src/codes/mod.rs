@@ -35,6 +35,8 @@ pub enum Purpose {
     ResetPassword,
     /// Opens one live stream of a transcript.
     TranscriptTicket,
+    /// Opens one realtime connection.
+    RealtimeTicket,
 }
 
 impl Purpose {
@@ -44,6 +46,7 @@ impl Purpose {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
             Self::TranscriptTicket => "transcript_ticket",
+            Self::RealtimeTicket => "realtime_ticket",
         }
     }
 }

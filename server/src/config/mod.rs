@@ -23,6 +23,7 @@ pub mod names;
 mod network;
 mod oauth;
 mod parse;
+mod presence;
 mod privacy;
 pub mod release;
 mod server;
@@ -41,11 +42,12 @@ use secrecy::SecretString;
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
-pub use limits::{Limits, Quota, Quotas};
+pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
 pub use oauth::OAuth;
+pub use presence::Presence;
 pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
@@ -121,6 +123,10 @@ pub struct Settings {
     pub limits: Limits,
     /// Named usage quotas.
     pub quotas: Quotas,
+    /// How they are counted.
+    pub usage: Usage,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
     /// LiveKit and TURN.
@@ -174,6 +180,8 @@ impl Settings {
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
+            usage: Usage::from(values)?,
+            presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
             voice: Voice::from(values)?,
             transcripts: Transcripts::from(values)?,
