@@ -81,7 +81,6 @@ enum Group {
     Import,
     Quotas,
     Transactions,
-    Presence,
 }
 
 #[derive(Subcommand)]
@@ -158,10 +157,6 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         if wanted(Group::Memory) {
             tell("memory");
             table.0.extend(rows::memory::rows(&site, SMALL, pace)?);
-        }
-        if wanted(Group::Presence) {
-            tell("realtime connections");
-            table.0.extend(runtime.block_on(rows::presence::rows(&site, &samples))?);
         }
     }
     if wanted(Group::Start) {

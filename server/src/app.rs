@@ -39,7 +39,6 @@ use crate::tokens::{self, Tokens};
 use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions, transactions};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions};
 
 mod build;
 mod declared;
@@ -248,7 +247,6 @@ fn slices() -> OpenApiRouter<App> {
         .merge(presence::routes())
         .merge(voice::routes())
         .merge(transactions::routes())
-        .merge(presence::routes())
 }
 
 /// Every slice's jobs.
@@ -287,11 +285,6 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
         Arc::new(transactions::Ledgers),
         Arc::new(voice.clone()),
     ]
-}
-
-/// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
-fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
-    vec![]
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.

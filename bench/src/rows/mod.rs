@@ -12,7 +12,6 @@ pub mod login;
 pub mod me;
 pub mod memory;
 pub mod oauth;
-pub mod presence;
 pub mod quotas;
 pub mod refresh;
 pub mod refresh_postgres;

@@ -77,8 +77,6 @@ PERSONAL: {
     VoiceRead = "voice:read";
     /// Open and end voice sessions of one's own, and join their rooms.
     VoiceWrite = "voice:write";
-    /// See one's own quotas, and consume them.
-    QuotasUse = "quotas:use";
     /// See one's own transactions and what they sum up to.
     OwnTransactionsRead = "transactions:own:read";
     /// Make, change and delete one's own transactions.

@@ -7,9 +7,6 @@ use crate::{
     accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, transactions,
     transcripts, voice,
 };
-use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice};
-    accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, voice,
-};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -59,9 +56,6 @@ pub fn holdings() -> Vec<Holding> {
         quotas::DAYS,
         quotas::RESERVATIONS,
         transactions::HOLDING,
-        quotas::HOLDING,
-        quotas::DAYS,
-        quotas::RESERVATIONS,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

@@ -171,8 +171,6 @@ actions! {
     VOICE_TOKENS_REVOKED = "voice_tokens.revoked";
     /// Somebody looked at another person's transactions.
     TRANSACTIONS_READ = "transactions.read";
-    /// The end of a session has closed its realtime connections.
-    REALTIME_CLOSED = "realtime.closed";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

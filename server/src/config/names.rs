@@ -352,18 +352,6 @@ settings! {
     "retention.quotas", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that the history of quotas is kept.";
     "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
 
-    "presence.heartbeat", Span(1, 600), "A realtime connection that is silent for two of these is closed.";
-    "presence.resume_window", Span(0, HOUR), "How long a lost realtime connection may be resumed; until then others see it as there.";
-    "presence.lease", Span(3, HOUR), "An instance that is not heard for so long is gone, and so are its realtime connections.";
-    "presence.ticket_ttl", Span(1, 600), "Life of a ticket for a realtime connection.";
-    "presence.max_connections", Number(0, 1_000_000), "Realtime connections of this instance; more are answered 503.";
-    "presence.connections_per_user", Number(1, 1_000_000), "Realtime connections of one person to this instance.";
-    "presence.connections_per_address", Number(1, 1_000_000), "Realtime connections of one address to this instance.";
-    "presence.channels_per_connection", Number(1, 10_000), "Channels that one realtime connection may join.";
-    "presence.messages_per_second", Number(1, 10_000), "Messages that a realtime connection may send per second; twice as many at once.";
-    "presence.frame_limit", Size(1024, MIB), "Longest message of a client.";
-    "presence.send_buffer", Size(1024, 1024 * MIB), "Bytes that may wait for a client before its realtime connection is closed as too slow.";
-
     "voice.livekit_url", SocketUrl, else "none: no voice tokens", "LiveKit server that clients connect to.";
     "voice.livekit_api_key", Text, else "none", "API key of LiveKit; issuer of the tokens.";
     "voice.livekit_api_secret", Secret, else "none", "API secret of LiveKit; signs the tokens.";
