@@ -3,7 +3,6 @@
 use crate::db::Sql;
 use crate::privacy::Holding;
 use crate::{
-    accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, transcripts, voice,
     accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, transactions,
     transcripts, voice,
 };
