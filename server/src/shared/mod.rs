@@ -24,6 +24,7 @@ mod expiring;
 mod fanout;
 mod link;
 mod local;
+pub mod net;
 mod remote;
 mod target;
 pub mod window;
