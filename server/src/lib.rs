@@ -33,3 +33,4 @@ pub mod shared;
 pub mod telemetry;
 pub mod time;
 pub mod tokens;
+pub mod voice;

@@ -60,3 +60,5 @@ mod shared;
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]
 mod tokens;
+#[path = "../src/voice/tests.rs"]
+mod voice;

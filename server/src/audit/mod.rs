@@ -151,6 +151,16 @@ actions! {
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn";
     /// An authorization code was presented again; what it had given is void.
     CODE_REPLAYED = "authorization.code_replayed";
+    /// Somebody opened a voice session.
+    VOICE_SESSION_STARTED = "voice_session.started";
+    /// A voice session was ended, by its person or with the sign-in it was opened in.
+    VOICE_SESSION_ENDED = "voice_session.ended";
+    /// Somebody took a token for the room of a voice session.
+    VOICE_TOKEN_ISSUED = "voice_token.issued";
+    /// A service redeemed a voice token; or tried to, and it was not good any more.
+    VOICE_TOKEN_REDEEMED = "voice_token.redeemed";
+    /// Voice tokens that nobody had redeemed were revoked with the sign-in or the voice session they belong to.
+    VOICE_TOKENS_REVOKED = "voice_tokens.revoked";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.
