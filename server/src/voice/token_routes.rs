@@ -48,7 +48,7 @@ async fn token(
     take_address(&app, &visit, Policy::VoiceToken).await?;
     take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
     // Before the body is looked at: somebody else's session is not there, whatever is sent to it.
-    let (Path(id), now) = (id?, visit.now());
+    let now = visit.now();
     store::own(&app.ground.db, id, caller.user, now).await?.ok_or(Code::NotFound)?;
     let Idempotent(NewVoiceToken {}, key) = request?;
     let (this, token) = (app.clone(), caller.token());
