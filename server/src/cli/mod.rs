@@ -93,6 +93,8 @@ pub enum Command {
     Logout(logout::Logout),
     /// Print the OpenAPI document of the HTTP interface
     Openapi(openapi::Openapi),
+    /// Print the AsyncAPI document of the realtime interface
+    Asyncapi(openapi::Asyncapi),
     /// Print a completion script for your shell
     Completions(completions::Completions),
 }
@@ -192,6 +194,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Whoami(whoami) => whoami.run(output),
         Command::Logout(logout) => logout.run(output),
         Command::Openapi(openapi) => openapi.run(output),
+        Command::Asyncapi(asyncapi) => asyncapi.run(output),
         Command::Completions(completions) => completions.run(output),
     }
 }

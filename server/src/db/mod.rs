@@ -11,6 +11,7 @@
 //! hides the race that PostgreSQL shows.
 
 mod error;
+mod line;
 mod metrics;
 pub mod migrate;
 mod migrations;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use error::DbError;
+pub use line::{Exchange, LONGEST, Line};
 pub use sql::Sql;
 pub use target::{PostgresTarget, TargetError};
 pub use tx::Tx;
@@ -189,6 +191,14 @@ impl Db {
     /// Whether the store is a file of this process, without a server that could be lost.
     pub fn is_embedded(&self) -> bool {
         matches!(self.engine, Engine::Sqlite(_))
+    }
+
+    /// Where processes on the same PostgreSQL tell each other things; `None` on SQLite, whose file has one process.
+    pub fn exchange(&self) -> Option<Exchange> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(postgres) => Some(postgres.exchange()),
+        }
     }
 
     /// How busy the connections are; on SQLite, the threads that own them.
