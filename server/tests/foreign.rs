@@ -7,6 +7,8 @@ mod flags;
 mod oauth;
 #[path = "foreign/openidconnect.rs"]
 mod openidconnect;
+#[path = "foreign/voice.rs"]
+mod voice;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
