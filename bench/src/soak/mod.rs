@@ -82,10 +82,14 @@ async fn soak(plan: &Plan) -> Result<Verdict> {
     let posting: Vec<_> = talks.iter().map(|talk| tokio::spawn(talk::say(cluster.clone(), talk.clone(), during))).collect();
     let watching = tokio::spawn(cluster::watch(cluster.clone(), during));
     sleep(during / 2).await;
+    let there: Vec<_> = sockets.iter().filter(|socket| socket.instance() == 1).map(|socket| (socket, socket.heard().lines)).collect();
     let killed = cluster.kill(1).await?;
-    say(format!("soak: killed instance 2 (process {killed}) with {} segments accepted", accepted(&talks)));
+    say(format!("soak: killed instance 2 (process {killed}, {} sockets) with {} segments accepted", there.len(), accepted(&talks)));
     let began = Instant::now();
     // Whoever was connected there comes to the other instance.
+    while there.iter().any(|(socket, lines)| socket.heard().lines == *lines) && began.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(20)).await;
+    }
     everybody_here(&sockets).await.context("after an instance was killed")?;
     say(format!("soak: everybody is seen by everybody again, {:.1} s later", began.elapsed().as_secs_f64()));
     cluster.replace(1).await?;

@@ -28,6 +28,8 @@ pub struct Socket(Mutex<State>);
 struct State {
     /// The connection, as others see it; none while there is none.
     id: Option<String>,
+    /// The instance it is connected to.
+    at: usize,
     resume: Option<String>,
     room: BTreeSet<String>,
     heard: Heard,
@@ -46,6 +48,7 @@ impl Socket {
             let mut which = first;
             loop {
                 if let Some(line) = connect(&cluster, which, &talk.token).await {
+                    this.with(|state| state.at = which % 2);
                     this.serve(&cluster, &talk, line).await;
                     this.with(|state| {
                         state.heard.lines += 1;
@@ -62,6 +65,11 @@ impl Socket {
     /// The connection, as others see it.
     pub fn id(&self) -> Option<String> {
         self.with(|state| state.id.clone())
+    }
+
+    /// The instance it is connected to.
+    pub fn instance(&self) -> usize {
+        self.with(|state| state.at)
     }
 
     /// The connections that it shows in the room.
