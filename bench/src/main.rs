@@ -101,7 +101,11 @@ enum Command {
     Load,
     /// Answer the recorded answer, from a bare axum route
     #[command(hide = true)]
-    BaselineAxum { port: u16, route: String, answer: PathBuf },
+    BaselineAxum {
+        port: u16,
+        route: String,
+        answer: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {

@@ -7,12 +7,12 @@ mod flags;
 mod oauth;
 #[path = "foreign/openidconnect.rs"]
 mod openidconnect;
-#[path = "foreign/voice.rs"]
-mod voice;
 #[path = "foreign/realtime.rs"]
 mod realtime;
 #[path = "foreign/transcripts.rs"]
 mod transcripts;
+#[path = "foreign/voice.rs"]
+mod voice;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -41,7 +41,8 @@ pub async fn read_back(cluster: &Cluster, talk: &Talk, which: usize) -> Result<V
 
 /// Where `found` is not what was `accepted`, in words. What was said last may have been stored without an answer.
 fn differences(accepted: &BTreeMap<i64, String>, found: &BTreeMap<i64, String>) -> Vec<String> {
-    let lost = accepted.iter().filter(|(seq, _)| !found.contains_key(seq)).map(|(seq, _)| format!("segment {seq} was accepted and is lost"));
+    let lost =
+        accepted.iter().filter(|(seq, _)| !found.contains_key(seq)).map(|(seq, _)| format!("segment {seq} was accepted and is lost"));
     let other = accepted.iter().filter(|(seq, text)| found.get(seq).is_some_and(|found| found != *text));
     lost.chain(other.map(|(seq, _)| format!("segment {seq} is not what was accepted"))).collect()
 }
@@ -162,8 +163,12 @@ mod tests {
     fn what_is_told_twice_or_out_of_order_is_found() {
         let good = told(&[(0, 1, false), (0, 2, true), (1, 3, false), (1, 5, true)]);
         assert!(good.faults.is_empty() && good.finals == said(&[0, 1]), "{good:?}");
-        for wrong in [&[(0, 1, true), (0, 1, true)][..], &[(0, 2, true), (1, 1, true)], &[(0, 1, true), (0, 2, false)], &[(1, 1, true), (0, 2, true)]]
-        {
+        for wrong in [
+            &[(0, 1, true), (0, 1, true)][..],
+            &[(0, 2, true), (1, 1, true)],
+            &[(0, 1, true), (0, 2, false)],
+            &[(1, 1, true), (0, 2, true)],
+        ] {
             assert!(!told(wrong).faults.is_empty(), "{wrong:?}");
         }
     }

@@ -41,8 +41,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
-pub use hints::Hint;
 pub use fault::{Fault, Faults};
+pub use hints::Hint;
 pub use keys::MasterKey;
 pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
