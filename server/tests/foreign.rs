@@ -13,6 +13,8 @@ mod pages;
 mod realtime;
 #[path = "foreign/transcripts.rs"]
 mod transcripts;
+#[path = "foreign/voice.rs"]
+mod voice;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
