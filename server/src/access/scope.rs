@@ -57,6 +57,8 @@ SCOPES: {
 PERSONAL: {
     /// See one's own account.
     AccountRead = "account:read";
+    /// Order, see and fetch exports of one's own data.
+    ExportsWrite = "exports:write";
     /// Evaluate feature flags for oneself.
     FlagsEvaluate = "flags:evaluate";
 }

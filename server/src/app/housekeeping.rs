@@ -17,7 +17,7 @@ use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens};
+use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, tokens};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -167,6 +167,7 @@ impl App {
             })
             .await?;
         accounts::import::sweep(self.ground.clone(), now).await?;
+        exports::sweep(self.ground.clone(), self.ground.settings.privacy.retention.exports, now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         oauth::rotate_when_due(&self.ground, now).await?;

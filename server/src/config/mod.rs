@@ -14,6 +14,7 @@ mod accounts;
 mod check;
 mod dev_key;
 mod dotenv;
+mod exports;
 mod fault;
 mod keys;
 mod limits;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
+pub use exports::Exports;
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
 pub use limits::{Limits, Quota, Quotas};
@@ -121,6 +123,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// Policies and retention.
     pub privacy: Privacy,
+    /// Files of their data that people order.
+    pub exports: Exports,
     /// LiveKit and TURN.
     pub voice: Voice,
     /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
@@ -171,6 +175,7 @@ impl Settings {
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
             privacy: Privacy::from(values)?,
+            exports: Exports::from(values)?,
             voice: Voice::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
         })

@@ -313,7 +313,23 @@ fn no_person() -> Problem {
 pub struct Personal<S> {
     /// The person.
     pub user: Uuid,
+    token: Arc<Verified>,
     scope: PhantomData<S>,
+}
+
+impl<S> std::ops::Deref for Personal<S> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.token
+    }
+}
+
+impl<S> Personal<S> {
+    /// The token itself, for what goes on after the request.
+    pub fn token(&self) -> Arc<Verified> {
+        Arc::clone(&self.token)
+    }
 }
 
 impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
@@ -323,7 +339,7 @@ impl<S: Scope + Send> FromRequestParts<App> for Personal<S> {
         let token = admitted(parts, app).await?;
         let user = token.subject.person().ok_or_else(|| token.refused(no_person()))?;
         if token.own || app.grants(&token, S::NAME).await.map_err(|problem| token.refused(problem))? {
-            return Ok(Self { user, scope: PhantomData });
+            return Ok(Self { user, token, scope: PhantomData });
         }
         Err(lacks::<S>(&token))
     }
