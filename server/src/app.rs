@@ -32,10 +32,11 @@ use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
 use crate::roles::{self, Roles};
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
+use crate::voice::{self, Voice};
 use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
 
 mod build;
@@ -239,6 +240,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(flags::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(voice::routes())
 }
 
 /// Every slice's jobs.
@@ -262,9 +264,14 @@ const TOPICS: &[&str] = &[
     oauth::TOKEN_REVOKED,
 ];
 
+/// Who acts when sessions are ended.
+fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
+    vec![Arc::new(oauth.clone()), Arc::new(voice.clone())]
+}
+
 /// Who acts when a person loses access.
-fn access_lost(sessions: &Sessions, tokens: &Tokens) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links)]
+fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
+    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
 }
 
 /// The public routes, without the gates.

@@ -34,3 +34,4 @@ pub mod spreadsheet;
 pub mod telemetry;
 pub mod time;
 pub mod tokens;
+pub mod voice;

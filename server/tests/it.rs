@@ -64,3 +64,5 @@ mod spreadsheet;
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]
 mod tokens;
+#[path = "../src/voice/tests.rs"]
+mod voice;

@@ -51,6 +51,8 @@ SCOPES: {
     UsersRead = "users:read";
     /// Change accounts.
     UsersWrite = "users:write";
+    /// Redeem the tokens by which people join voice rooms.
+    VoiceRedeem = "voice:redeem";
 }
 /// What every person may do for themselves. No role grants these; a token that does not stand for its person in full carries those
 /// that it was made for.
@@ -61,5 +63,9 @@ PERSONAL: {
     ExportsWrite = "exports:write";
     /// Evaluate feature flags for oneself.
     FlagsEvaluate = "flags:evaluate";
+    /// See one's own voice sessions.
+    VoiceRead = "voice:read";
+    /// Open and end voice sessions of one's own, and join their rooms.
+    VoiceWrite = "voice:write";
 }
 }

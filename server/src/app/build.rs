@@ -26,6 +26,7 @@ use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
 use crate::tokens::Tokens;
+use crate::voice::Voice;
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -119,9 +120,10 @@ impl App {
         let roles = Roles::new(ground.clone());
         roles.reload().await.map_err(StartError::Database)?;
         let oauth = OAuth::new(ground.clone());
-        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), Arc::new(oauth.clone()));
+        let voice = Voice::new(ground.clone());
+        let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), super::sessions_ended(&oauth, &voice));
         let tokens = Tokens::new(ground.clone());
-        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens));
+        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
         let flags = Flags::new(ground.clone());
         let parts = Parts {
             ground,

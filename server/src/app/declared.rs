@@ -3,7 +3,7 @@
 use crate::db::Sql;
 use crate::exports::Kind;
 use crate::privacy::Holding;
-use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens};
+use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, voice};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -27,6 +27,8 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
+        ("voice", voice::STATEMENTS),
+        ("voice tokens", voice::TOKEN_STATEMENTS),
     ]
 }
 
@@ -49,6 +51,8 @@ pub fn holdings() -> Vec<Holding> {
         codes::HOLDING,
         passwords::HOLDING,
         accounts::IMPORTS,
+        voice::HOLDING,
+        voice::TOKENS,
     ];
     own.into_iter().chain(privacy::BENEATH.iter().copied()).collect()
 }

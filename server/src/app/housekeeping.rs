@@ -18,6 +18,7 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, tokens};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -88,6 +89,10 @@ async fn seal(app: &App) {
     }
 }
 
+const fn days(count: u32) -> Duration {
+    Duration::from_secs(count as u64 * 24 * 60 * 60)
+}
+
 async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken, work: impl Fn() -> F) {
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -152,6 +157,8 @@ impl App {
             }
         }
         let old = now.minus(KEEP_USED);
+        // With the transcripts that hang from them.
+        let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));
         // Failures count for as long as a lock holds.
         let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
         self.ground
@@ -163,6 +170,7 @@ impl App {
                 oauth::purge(tx, old).await?;
                 oauth::authorize::purge(tx, old).await?;
                 oauth::device::purge(tx, now).await?;
+                voice::purge(tx, spoken, old).await?;
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;

@@ -39,6 +39,7 @@ by two tabs say, gets the same successor.
         (name = "administration", description = "Accounts and the record, for those who run the installation"),
         (name = "flags", description = "Feature flags: configure them, evaluate them, also by OpenFeature"),
         (name = "exports", description = "Files of one's data: ordered and fetched, or streamed at once"),
+        (name = "voice", description = "Voice sessions, and tokens for the rooms of a media server"),
         (name = "account", description = "What people see and change of themselves"),
     )
 )]

@@ -66,6 +66,11 @@ impl Target {
         Self { kind: "token", id: Some(id) }
     }
 
+    /// A voice session.
+    pub const fn voice_session(id: Uuid) -> Self {
+        Self { kind: "voice_session", id: Some(id) }
+    }
+
     /// A job of the queue.
     pub const fn job(id: Uuid) -> Self {
         Self { kind: "job", id: Some(id) }

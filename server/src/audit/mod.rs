@@ -155,6 +155,16 @@ actions! {
     EXPORT_DELETED = "export.deleted";
     /// A person had a small export at once.
     EXPORT_STREAMED = "export.streamed";
+    /// Somebody opened a voice session.
+    VOICE_SESSION_STARTED = "voice_session.started";
+    /// A voice session was ended, by its person or with the sign-in it was opened in.
+    VOICE_SESSION_ENDED = "voice_session.ended";
+    /// Somebody took a token for the room of a voice session.
+    VOICE_TOKEN_ISSUED = "voice_token.issued";
+    /// A service redeemed a voice token; or tried to, and it was not good any more.
+    VOICE_TOKEN_REDEEMED = "voice_token.redeemed";
+    /// Voice tokens that nobody had redeemed were revoked with the sign-in or the voice session they belong to.
+    VOICE_TOKENS_REVOKED = "voice_tokens.revoked";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

@@ -340,6 +340,7 @@ settings! {
     "voice.turn_urls", TurnUrls, else "none", "TURN and STUN servers handed to clients.";
     "voice.turn_secret", Secret, else "none", "Shared secret of the TURN server (coturn `use-auth-secret`).";
     "voice.token_ttl", Span(10, DAY), "Life of a voice token.";
+    "voice.idle_ttl", Span(60, DAY), "A voice session unused for this long expires.";
 
     "dev.clock", Flag, "Adds `POST /dev/clock`, which moves the whole instance through time. Development only.";
 }

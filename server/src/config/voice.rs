@@ -23,6 +23,8 @@ pub struct Voice {
     pub turn_secret: Option<SecretString>,
     /// Life of a token.
     pub token_ttl: Duration,
+    /// A voice session unused for this long expires.
+    pub idle_ttl: Duration,
 }
 
 impl Voice {
@@ -34,6 +36,7 @@ impl Voice {
             turn_urls: values.optional("voice.turn_urls", urls::turn)?,
             turn_secret: values.secret("voice.turn_secret")?,
             token_ttl: values.get("voice.token_ttl", parse::span)?,
+            idle_ttl: values.get("voice.idle_ttl", parse::span)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use super::Store;
 /// One step of a schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// From 1, without gaps.
+    /// From 1. A number may be passed over, and is never given twice.
     pub version: u32,
     /// What it is about.
     pub name: &'static str,
@@ -49,6 +49,7 @@ const MAIN: &[Migration] = migrations!("main":
     20 "0020_queue_and_figures",
     21 "0021_impersonation",
     23 "0023_exports",
+    26 "0026_voice",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

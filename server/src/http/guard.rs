@@ -317,18 +317,18 @@ pub struct Personal<S> {
     scope: PhantomData<S>,
 }
 
+impl<S> Personal<S> {
+    /// What they came with.
+    pub fn token(&self) -> Arc<Verified> {
+        self.token.clone()
+    }
+}
+
 impl<S> std::ops::Deref for Personal<S> {
     type Target = Verified;
 
     fn deref(&self) -> &Verified {
         &self.token
-    }
-}
-
-impl<S> Personal<S> {
-    /// The token itself, for what goes on after the request.
-    pub fn token(&self) -> Arc<Verified> {
-        Arc::clone(&self.token)
     }
 }
 

@@ -88,7 +88,9 @@ impl Sessions {
 
     /// What follows from the end of sessions, in the same transaction.
     async fn ended(&self, tx: &mut Tx, ended: Vec<Ended>, now: Timestamp) -> Result<(), DbError> {
-        self.listener.sessions_ended(tx, &ended, now).await?;
+        for listener in self.listeners.iter() {
+            listener.sessions_ended(tx, &ended, now).await?;
+        }
         self.revocations.push_on_commit(tx, ended.into_iter().map(|one| one.id).collect(), now);
         Ok(())
     }

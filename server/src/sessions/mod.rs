@@ -68,17 +68,17 @@ pub struct Sessions {
     verified: Cache<[u8; 32], Arc<Verified>>,
     revocations: Revocations,
     activity: Activity,
-    listener: Arc<dyn SessionsEnded>,
+    listeners: Arc<[Arc<dyn SessionsEnded>]>,
 }
 
 impl Sessions {
-    /// Nothing verified yet; [`Sessions::run`] loads what was revoked. `listener` is told of every session that is ended.
-    pub fn new(ground: Ground, people: People, roles: Roles, listener: Arc<dyn SessionsEnded>) -> Self {
+    /// Nothing verified yet; [`Sessions::run`] loads what was revoked. `listeners` are told of every session that is ended.
+    pub fn new(ground: Ground, people: People, roles: Roles, listeners: Vec<Arc<dyn SessionsEnded>>) -> Self {
         let ttl = ground.settings.tokens.access_ttl + Duration::from_secs(60);
         let verified = Cache::builder().max_capacity(VERIFIED_TOKENS_MAX).time_to_live(ttl).build();
         let revocations = Revocations::of_sessions(ground.clone());
         let activity = Activity::new(ground.clone());
-        Self { ground, people, roles, verified, revocations, activity, listener }
+        Self { ground, people, roles, verified, revocations, activity, listeners: listeners.into() }
     }
 
     /// What was ended lately.

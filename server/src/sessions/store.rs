@@ -256,6 +256,8 @@ pub struct Ended {
     pub client: String,
     /// Its person.
     pub user: Uuid,
+    /// The session that was ended: this one, or the one at whose end it ended as well. What the audit trail calls the cause.
+    pub cause: Uuid,
 }
 
 /// Whether the session goes on; true holds until `tx` ends.
@@ -268,6 +270,7 @@ pub async fn end_one(tx: &mut Tx, id: Uuid, user: Uuid, now: Timestamp, reason: 
     tx.query(AWAIT_ONE, args![id]).await?;
     let mut all = ended(&tx.query(END_ONE, args![id, user, now, reason]).await?)?;
     all.extend(impersonations::end_from(tx, user, id, now).await?);
+    all.iter_mut().for_each(|one| one.cause = id);
     Ok(all)
 }
 
@@ -286,7 +289,7 @@ pub async fn end_of_client(tx: &mut Tx, user: Uuid, client: &str, now: Timestamp
 }
 
 pub(super) fn ended(rows: &[Row]) -> Result<Vec<Ended>, DbError> {
-    rows.iter().map(|row| Ok(Ended { id: row.get(0)?, client: row.get(1)?, user: row.get(2)? })).collect()
+    rows.iter().map(|row| Ok(Ended { id: row.get(0)?, client: row.get(1)?, user: row.get(2)?, cause: row.get(0)? })).collect()
 }
 
 /// Sessions ended after `since`, with when.

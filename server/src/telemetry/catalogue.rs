@@ -129,6 +129,11 @@ pub const METRICS: &[Metric] = &[
     counter("keystead_shared_errors_total", &["operation"], "Commands that Redis did not carry out in time, by operation."),
     histogram("keystead_shared_roundtrip_seconds", &["operation"], "How long Redis takes to answer, by operation."),
     gauge("keystead_shared_up", &[], "1 while Redis answers, 0 while it is lost."),
+    counter(
+        "keystead_voice_tokens_total",
+        &["outcome"],
+        "Voice tokens, by what became of them (issued, redeemed; refused as repeated, revoked, expired, session_over, unknown).",
+    ),
     counter("process_cpu_seconds_total", &[], "CPU time of this process, user and system."),
     gauge("process_max_fds", &[], "File descriptors this process may open."),
     gauge("process_open_fds", &[], "File descriptors this process has open."),
