@@ -17,8 +17,7 @@ use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
-use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, tokens};
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, tokens, voice};
+use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, tokens, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.

@@ -12,7 +12,7 @@ use crate::error::{Code, Problem};
 use crate::privacy::{Asked, Holding, Records};
 
 /// Everything that is held about a person.
-pub const ACCOUNT: Kind = Kind { name: "account", formats: &[Format::Json], needs: Needs::Person, check, open };
+pub const ACCOUNT: Kind = Kind { name: "account", formats: &[Format::Json, Format::Pdf], needs: Needs::Person, check, open };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

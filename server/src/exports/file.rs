@@ -111,6 +111,9 @@ impl Writing {
     /// # Errors
     /// The store does not answer.
     pub async fn write(&mut self, bytes: &[u8], rows: u64) -> Result<Result<(), Overtaken>, DbError> {
+        if bytes.is_empty() {
+            return self.note(rows).await;
+        }
         self.held.extend_from_slice(bytes);
         self.bytes += bytes.len() as u64;
         let mut done = 0;
@@ -133,6 +136,13 @@ impl Writing {
             0 => Ok(Ok(())),
             left => self.put(0, left, rows).await,
         }
+    }
+
+    /// Only how far it is: a PDF is written in one piece at the end.
+    async fn note(&self, rows: u64) -> Result<Result<(), Overtaken>, DbError> {
+        let (export, run, bytes, now) = (self.file.export, self.file.run, self.bytes, self.ground.clock.now());
+        let work = async move |tx: &mut Tx| store::advance(tx, export, run, rows, bytes, now).await;
+        Ok(if self.ground.db.write(work).await? { Ok(()) } else { Err(Overtaken) })
     }
 
     async fn put(&mut self, from: usize, to: usize, rows: u64) -> Result<Result<(), Overtaken>, DbError> {

@@ -1,7 +1,7 @@
 //! Exports: files of one's data, ordered, written in the background, fetched for a while; or streamed at once when they are small.
 //!
 //! What can be exported is a [`Kind`], declared by the slice that has it; it reads itself page by page ([`source`]), and how it is
-//! written is none of its business ([`rendering`]). An order is a row and a job ([`order`], [`produce`]). The file stands in
+//! written is none of its business ([`rendering`], [`paper`]). An order is a row and a job ([`order`], [`produce`]). The file stands in
 //! the database in parts that are sealed by the person's key ([`file`]), so that every instance serves any range of it, whichever has
 //! written it and wherever that is now. Files are deleted when they expire, orders when their retention is over.
 //!
@@ -12,6 +12,7 @@ mod download;
 mod file;
 mod holding;
 mod order;
+mod paper;
 mod produce;
 mod progress;
 mod rendering;
@@ -32,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use account::ACCOUNT;
 pub use holding::HOLDING;
 pub use order::{FILES_MAX, UNDER_WAY_MAX};
+pub use paper::PAPER_ROWS_MAX;
 pub use produce::{EXPORT, handlers};
 pub use source::Kind;
 use store::Never;
@@ -49,6 +51,8 @@ pub const EXPORTS: &str = "keystead_exports_total";
 
 /// Exports that one instance writes at a time; the rest of its queue has the other workers.
 const AT_ONCE: usize = 2;
+/// PDFs that one instance lays out at a time: each takes a processor and some ten megabytes.
+const DESKS: usize = 2;
 /// An export on which nothing has moved for so long has failed, whatever its job says.
 const WAITING_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// Files and orders per sweep; the next sweep goes on.
@@ -63,12 +67,13 @@ fn count(outcome: &'static str) {
 pub struct Exports {
     kinds: Arc<[Kind]>,
     turns: Arc<Semaphore>,
+    desks: Arc<Semaphore>,
 }
 
 impl Exports {
     /// `kinds` are what can be exported.
     pub fn new(kinds: Vec<Kind>) -> Self {
-        Self { kinds: kinds.into(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { kinds: kinds.into(), turns: Arc::new(Semaphore::new(AT_ONCE)), desks: Arc::new(Semaphore::new(DESKS)) }
     }
 
     /// The kind of this name.
@@ -79,6 +84,11 @@ impl Exports {
     /// The names of all kinds.
     fn names(&self) -> impl Iterator<Item = &'static str> {
         self.kinds.iter().map(|kind| kind.name)
+    }
+
+    /// As many PDFs are laid out here at a time.
+    fn desks(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.desks)
     }
 
     /// The right to write one export now; nothing while this instance writes as many as it may.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::file::{File, Overtaken, Writing};
 use super::order::commission;
-use super::rendering::Rendering;
+use super::rendering::{Manner, Rendering};
 use super::source::{Format, Needs};
 use super::store::{self, Never, Whole};
 use super::wish::Wish;
@@ -115,7 +115,8 @@ async fn produce(app: App, id: Uuid) -> Result<(), Stopped> {
         store::expect(&ground.db, id, run, rows).await?;
     }
     let file = Writing::new(ground.clone(), File { export: id, run, key });
-    let (rows, bytes) = write(file, Rendering::new(source, kind.name, format, wish.csv)).await?;
+    let manner = Manner { kind: kind.name, format, dialect: wish.csv, desks: app.exports.desks() };
+    let (rows, bytes) = write(file, Rendering::new(source, manner)).await?;
     let now = ground.clock.now();
     let whole = Whole { rows, bytes, now, expires_at: now.plus(ground.settings.exports.file_ttl) };
     if store::finish(&ground.db, id, run, whole).await? {
@@ -126,8 +127,13 @@ async fn produce(app: App, id: Uuid) -> Result<(), Stopped> {
 
 /// Writes all of it; how many rows and bytes there are.
 async fn write(mut file: Writing, mut rendering: Rendering) -> Result<(u64, u64), Stopped> {
-    while let Some(bytes) = rendering.next().await? {
-        file.write(&bytes, rendering.rows()).await??;
+    loop {
+        match rendering.next().await {
+            Ok(Some(bytes)) => file.write(&bytes, rendering.rows()).await??,
+            Ok(None) => break,
+            Err(_) if rendering.is_too_long() => return Err(Stopped::Never(Never::TooManyRows)),
+            Err(problem) => return Err(problem.into()),
+        }
     }
     file.finish(rendering.rows()).await??;
     Ok((rendering.rows(), file.bytes()))

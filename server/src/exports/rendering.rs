@@ -1,9 +1,14 @@
-//! CSV and JSON, written page by page as the source gives them: a million rows take the memory of one page.
+//! A file on its way. CSV and JSON are written page by page as the source gives them: a million rows take the memory of one page. A PDF
+//! is collected and laid out at the end, on a thread of its own, few of them at a time.
+
+use std::sync::Arc;
 
 use serde_json::Value as Json;
+use tokio::sync::Semaphore;
 
+use super::paper::{PAPER_ROWS_MAX, Paper};
 use super::source::{Content, Format, Piece, Source};
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::spreadsheet::{Cell, Dialect};
 
 /// A file on its way, in the order of its bytes.
@@ -18,6 +23,7 @@ pub(super) struct Rendering {
 enum Form {
     Csv(Dialect),
     Json { kind: &'static str },
+    Pdf { paper: Option<Box<Paper>>, desks: Arc<Semaphore> },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,12 +37,22 @@ enum Step {
     Done,
 }
 
+/// What is written, and how.
+pub(super) struct Manner {
+    pub kind: &'static str,
+    pub format: Format,
+    pub dialect: Dialect,
+    /// As many PDFs are laid out at a time.
+    pub desks: Arc<Semaphore>,
+}
+
 impl Rendering {
-    /// Stands before the first byte. Nothing else than CSV and JSON is written so.
-    pub fn new(source: Box<dyn Source>, kind: &'static str, format: Format, dialect: Dialect) -> Self {
-        let form = match format {
-            Format::Csv => Form::Csv(dialect),
-            Format::Json | Format::Pdf => Form::Json { kind },
+    /// Stands before the first byte.
+    pub fn new(source: Box<dyn Source>, manner: Manner) -> Self {
+        let form = match manner.format {
+            Format::Csv => Form::Csv(manner.dialect),
+            Format::Json => Form::Json { kind: manner.kind },
+            Format::Pdf => Form::Pdf { paper: Some(Box::new(Paper::new(source.head().clone()))), desks: manner.desks },
         };
         Self { source, form, step: Step::Begin, rows: 0 }
     }
@@ -46,11 +62,21 @@ impl Rendering {
         self.rows
     }
 
-    /// The next bytes; nothing when all are written.
+    /// Whether there are more rows than a document of its form can have.
+    pub fn is_too_long(&self) -> bool {
+        let expected = self.source.expected().unwrap_or(0).max(self.rows);
+        matches!(self.form, Form::Pdf { .. }) && expected > PAPER_ROWS_MAX
+    }
+
+    /// The next bytes, perhaps none; nothing when all are written.
     ///
     /// # Errors
-    /// The source fails.
+    /// The source fails; or it [is too long](Self::is_too_long).
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
+        if self.is_too_long() {
+            let detail = format!("A PDF has at most {PAPER_ROWS_MAX} rows. Narrow it, or take CSV or JSON.");
+            return Err(Problem::new(Code::ValidationFailed).field("filter", "too_many_rows", detail));
+        }
         match self.step {
             Step::Begin => {
                 self.step = Step::Pieces { part: None, rows: 0 };
@@ -60,7 +86,7 @@ impl Rendering {
                 Some(pieces) => self.pieces(pieces, part, rows).map(Some),
                 None => {
                     self.step = Step::Done;
-                    self.end(part).map(Some)
+                    self.end(part).await.map(Some)
                 }
             },
             Step::Done => Ok(None),
@@ -77,13 +103,20 @@ impl Rendering {
                 serde_json::to_writer(&mut out, &head).map_err(Problem::internal)?;
                 Ok(out)
             }
+            Form::Pdf { .. } => Ok(Vec::new()),
         }
     }
 
     fn pieces(&mut self, pieces: Vec<Piece>, mut part: Option<usize>, mut rows: u64) -> Result<Vec<u8>, Problem> {
         let mut out = Vec::with_capacity(pieces.len() * 200);
         for piece in pieces {
-            match (piece, &self.form) {
+            self.rows += u64::from(matches!(piece, Piece::Row(_)));
+            match (piece, &mut self.form) {
+                (piece, Form::Pdf { paper, .. }) => {
+                    if let Some(paper) = paper {
+                        paper.add(piece);
+                    }
+                }
                 (Piece::Part { columns, .. }, Form::Csv(dialect)) => {
                     let titles: Vec<Cell> = columns.iter().map(|column| Cell::Text(column.name.to_owned())).collect();
                     dialect.write(&mut out, [titles.as_slice()]).map_err(Problem::internal)?;
@@ -97,12 +130,10 @@ impl Rendering {
                 }
                 (Piece::Row(row), Form::Csv(dialect)) => {
                     dialect.write(&mut out, [row.cells.as_slice()]).map_err(Problem::internal)?;
-                    self.rows += 1;
                 }
                 (Piece::Row(row), Form::Json { .. }) => {
                     out.extend_from_slice(if rows > 0 { b",\n" } else { b"\n" });
                     serde_json::to_writer(&mut out, &row.record).map_err(Problem::internal)?;
-                    self.rows += 1;
                     rows += 1;
                 }
             }
@@ -115,11 +146,22 @@ impl Rendering {
         self.source.head().contents.get(place).ok_or_else(|| Problem::internal("a part of an export that its head does not tell of"))
     }
 
-    fn end(&self, part: Option<usize>) -> Result<Vec<u8>, Problem> {
-        Ok(match self.form {
-            Form::Csv(_) => Vec::new(),
-            Form::Json { .. } if part.is_some() => b"\n]}\n".to_vec(),
-            Form::Json { .. } => b"}\n".to_vec(),
-        })
+    async fn end(&mut self, part: Option<usize>) -> Result<Vec<u8>, Problem> {
+        match &mut self.form {
+            Form::Csv(_) => Ok(Vec::new()),
+            Form::Json { .. } if part.is_some() => Ok(b"\n]}\n".to_vec()),
+            Form::Json { .. } => Ok(b"}\n".to_vec()),
+            Form::Pdf { paper, desks } => {
+                let Some(paper) = paper.take() else { return Ok(Vec::new()) };
+                let desk = Arc::clone(desks).acquire_owned().await.map_err(Problem::internal)?;
+                // Seconds of work for a long one: nobody else's request waits for it.
+                let laid = tokio::task::spawn_blocking(move || {
+                    let bytes = paper.finish();
+                    drop(desk);
+                    bytes
+                });
+                laid.await.map_err(Problem::internal)?.map_err(Problem::internal)
+            }
+        }
     }
 }

@@ -58,6 +58,8 @@ crate::statements! {
 /// Why an export will not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Never {
+    /// More than a PDF can hold.
+    TooManyRows,
     /// Whoever ordered it may not have it any more.
     Forbidden,
     /// It did not go on.
@@ -70,6 +72,7 @@ impl Never {
     /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::TooManyRows => "too_many_rows",
             Self::Forbidden => "forbidden",
             Self::Stuck => "stuck",
             Self::Broken => "broken",

@@ -3,7 +3,8 @@
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::try_unfold;
+use futures_util::StreamExt;
+use futures_util::stream::{once, try_unfold};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use utoipa_axum::router::OpenApiRouter;
@@ -11,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::download::disposition;
 use super::order::{self, Order, commission};
-use super::rendering::Rendering;
+use super::rendering::{Manner, Rendering};
 use crate::access::scope::ExportsWrite;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
@@ -59,12 +60,16 @@ async fn stream(
         .detail("format", checked.format.as_str())
         .origin(&app.ground, Some(&commission.key), &origin);
     app.ground.db.write(async move |tx| audit::record(tx, &event).await).await?;
-    let rendering = Rendering::new(source, checked.kind.name, checked.format, checked.wish.csv);
+    let manner = Manner { kind: checked.kind.name, format: checked.format, dialect: checked.wish.csv, desks: app.exports.desks() };
+    let mut rendering = Rendering::new(source, manner);
+    // What can be refused is refused before the answer begins.
+    let first = Bytes::from(rendering.next().await?.unwrap_or_default());
     // An answer that breaks off shows as such: the connection does.
     let pages = try_unfold(rendering, async |mut rendering| match rendering.next().await {
         Ok(bytes) => Ok(bytes.map(|bytes| (Bytes::from(bytes), rendering))),
         Err(problem) => Err(std::io::Error::other(problem.detail.into_owned())),
     });
+    let pages = once(async { Ok(first) }).chain(pages);
     let name = HeaderValue::try_from(disposition(checked.kind.name, checked.format, now)).map_err(Problem::internal)?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(checked.format.media_type())),

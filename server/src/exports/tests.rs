@@ -4,6 +4,8 @@
 mod downloading;
 #[path = "tests/ordering.rs"]
 mod ordering;
+#[path = "tests/paper.rs"]
+mod paper;
 #[path = "tests/producing.rs"]
 mod producing;
 #[path = "tests/streaming.rs"]

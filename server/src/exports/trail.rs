@@ -19,7 +19,8 @@ use crate::spreadsheet::Cell;
 use crate::time::Timestamp;
 
 /// The audit trail.
-pub const AUDIT: Kind = Kind { name: "audit", formats: &[Format::Csv, Format::Json], needs: Needs::Granted(AuditRead::NAME), check, open };
+pub const AUDIT: Kind =
+    Kind { name: "audit", formats: &[Format::Csv, Format::Json, Format::Pdf], needs: Needs::Granted(AuditRead::NAME), check, open };
 
 /// Events in memory at a time.
 const ROWS: i64 = 500;
