@@ -23,8 +23,9 @@ lint: ## Check format, lints, scripts and file lengths
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-openapi: ## Write openapi.json anew after a change of the HTTP interface
+openapi: ## Write openapi.json and asyncapi.json anew after a change of the interface
 	$(CARGO) run -p keystead -- openapi --output openapi.json
+	$(CARGO) run -p keystead -- asyncapi --output asyncapi.json
 
 bench: ## Compare with raw baselines (release build, some minutes; ARGS=--full grows to a million people)
 	$(CARGO) build --release -p keystead -p keystead-bench

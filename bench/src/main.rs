@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::rows::Pace;
 use crate::rows::audit::Length;
 use crate::rows::growth::Stock;
+use crate::rows::transactions;
 use crate::seed::Size;
 use crate::server::Site;
 use crate::table::Table;
@@ -67,6 +68,7 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
     Me,
+    Presence,
     OAuth,
     Flags,
     Refresh,
@@ -77,6 +79,8 @@ enum Group {
     Growth,
     Audit,
     Import,
+    Quotas,
+    Transactions,
 }
 
 #[derive(Subcommand)]
@@ -122,13 +126,17 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
     let site = Site::sqlite(&folder.path().join("small"));
     let mut table = Table::default();
 
-    if [Group::Me, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory].into_iter().any(wanted) {
+    if [Group::Me, Group::OAuth, Group::Flags, Group::Refresh, Group::Login, Group::Memory, Group::Presence].into_iter().any(wanted) {
         tell("filling the store");
         runtime.block_on(seed::fill(&site, SMALL))?;
         let samples = runtime.block_on(tokens::sample(&site, SAMPLED))?;
         if wanted(Group::Me) {
             tell("GET /me");
             table.0.extend(rows::me::rows(&site, &samples, pace)?);
+        }
+        if wanted(Group::Presence) {
+            tell("realtime connections");
+            table.0.extend(runtime.block_on(rows::connections::rows(&site, &samples))?);
         }
         if wanted(Group::OAuth) {
             tell("tokens of clients");
@@ -174,6 +182,15 @@ fn compare(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         tell("an import");
         let site = Site::sqlite(&folder.path().join("import")).with_cheap_passwords();
         table.0.extend(rows::import::rows(&site, IMPORTED)?);
+    }
+    if wanted(Group::Quotas) {
+        tell("quotas");
+        table.0.extend(runtime.block_on(rows::quotas::rows(folder.path(), pace))?);
+    }
+    if wanted(Group::Transactions) {
+        tell("transactions");
+        let length = transactions::Length { small: 10_000, large: if args.full { 1_000_000 } else { 100_000 } };
+        table.0.extend(runtime.block_on(transactions::rows(folder.path(), length, pace))?);
     }
     let _ = writeln!(std::io::stdout(), "{machine}; {} rounds of {} s\n\n{table}", pace.rounds, args.seconds);
     Ok(())

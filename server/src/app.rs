@@ -31,13 +31,15 @@ use crate::http::{ServerSettings, docs, fallback, health, landing, ops::router a
 use crate::jobs::{Handler, Kind};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::presence::{self, Authorizer, Presence};
 use crate::roles::{self, Roles};
 use crate::sessions::{Sessions, SessionsEnded};
 use crate::telemetry::{RequestMetrics, Telemetry};
 use crate::time::Timestamp;
 use crate::tokens::{self, Tokens};
+use crate::transcripts::{self, Transcripts};
 use crate::voice::{self, Voice};
-use crate::{admin, audit, dev, mail, oauth, passwords, privacy, sessions};
+use crate::{admin, audit, dev, mail, oauth, passwords, privacy, quotas, sessions, transactions};
 
 mod build;
 mod declared;
@@ -79,6 +81,10 @@ pub struct Parts {
     pub exports: Exports,
     /// Feature flags in memory.
     pub flags: Flags,
+    /// Listeners of transcripts.
+    pub transcripts: Transcripts,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Figures that were counted lately.
     pub stats: admin::Stats,
     /// Sends letters.
@@ -238,9 +244,13 @@ fn slices() -> OpenApiRouter<App> {
         .merge(audit::routes())
         .merge(exports::routes())
         .merge(flags::routes())
+        .merge(quotas::routes())
         .merge(roles::routes())
         .merge(tokens::routes())
+        .merge(transcripts::routes())
+        .merge(presence::routes())
         .merge(voice::routes())
+        .merge(transactions::routes())
 }
 
 /// Every slice's jobs.
@@ -262,6 +272,8 @@ const TOPICS: &[&str] = &[
     tokens::PERSONAL_TOKEN_REVOKED,
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
+    transcripts::TRANSCRIPT_CHANGED,
+    presence::REALTIME,
 ];
 
 /// Who acts when sessions are ended.
@@ -271,7 +283,18 @@ fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {
 
 /// Who acts when a person loses access.
 fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<dyn AccessLost>> {
-    vec![Arc::new(sessions.clone()), Arc::new(tokens.clone()), Arc::new(passwords::Links), Arc::new(voice.clone())]
+    vec![
+        Arc::new(sessions.clone()),
+        Arc::new(tokens.clone()),
+        Arc::new(passwords::Links),
+        Arc::new(transactions::Ledgers),
+        Arc::new(voice.clone()),
+    ]
+}
+
+/// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
+fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![]
 }
 
 /// The public routes, without the gates.
@@ -283,6 +306,7 @@ fn router(app: &App, health: health::Health) -> Router {
     let api = api.route_layer(known).with_state(app.clone());
     let mut router = api
         .merge(docs::router(reference::to_json(&document)))
+        .merge(docs::document("/api/asyncapi.json", presence::asyncapi()))
         .merge(public_health::routes(app, health))
         .merge(landing::router(app.mailer.mailbox().is_some()))
         .merge(oauth::authorize::page())
@@ -382,7 +406,10 @@ impl Running {
         self.stop.cancel();
         let jobs = async {
             tokio::time::sleep(delay).await;
+            // Streams would go on for as long as they may.
+            self.app.transcripts.drain();
             self.stop_jobs.cancel();
+            self.app.presence.drain().await;
         };
         // The listener ends by itself, at the end of the grace at the latest.
         let _ = tokio::join!(self.public, jobs);

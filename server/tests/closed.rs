@@ -221,6 +221,30 @@ async fn strangers_find_nothing(store: Store) {
     ada.api.get("/api/v1/auth/me").await.expect(200);
 }
 
+/// What cannot be an id names nothing, as an id that nobody has: whoever writes a route takes `http::extract::Path`.
+async fn what_cannot_be_an_id_is_not_found(store: Store) {
+    let instance = Instance::start(store).await;
+    let root = instance.signed_up("root@example.com").await;
+    instance.set_roles(&root, "admin").await;
+    let mut wrong = Vec::new();
+    for operation in operations().iter().filter(|operation| operation.is_closed()) {
+        let parameters = operation.described["parameters"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<&Value> = parameters.iter().filter(|one| one["in"] == "path" && one["schema"]["format"] == "uuid").collect();
+        if ids.is_empty() {
+            continue;
+        }
+        for id in ["no-id", "1", "ada%40example.com", "01920000-0000-7000-8000-00000000000g"] {
+            let named = |path: String, one: &&Value| path.replace(&format!("{{{}}}", one["name"].as_str().unwrap()), id);
+            let path = ids.iter().fold(operation.template.clone(), named);
+            let answer = root.api.send(operation.method.clone(), &path, None).await;
+            if answer.status != 404 || answer.body["code"] != "not_found" {
+                wrong.push(format!("{} answers {} to {id}", operation.name(), answer.status));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// Whether it was the guard that refused.
 fn is_kept_out(answer: &Answer) -> bool {
     answer.status == 401 || (answer.status == 403 && answer.body["code"] == "insufficient_scope")
@@ -341,6 +365,7 @@ both_stores!(
     a_wrong_declaration_is_noticed,
     nobody_gets_in,
     strangers_find_nothing,
+    what_cannot_be_an_id_is_not_found,
     the_declared_scope_is_what_is_asked_for,
     what_is_not_documented_is_not_there
 );

@@ -1,5 +1,5 @@
-//! Clients that nobody here wrote, each unchanged and pinned, against a real instance: the providers of OpenFeature, and
-//! the OAuth and OpenID Connect libraries that applications use. `scripts/test-deps` installs them.
+//! Clients that nobody here wrote, each unchanged and pinned, against a real instance: the providers of OpenFeature,
+//! the OAuth and OpenID Connect libraries that applications use, and a browser. `scripts/test-deps` installs them.
 
 #[path = "foreign/flags.rs"]
 mod flags;
@@ -7,6 +7,10 @@ mod flags;
 mod oauth;
 #[path = "foreign/openidconnect.rs"]
 mod openidconnect;
+#[path = "foreign/realtime.rs"]
+mod realtime;
+#[path = "foreign/transcripts.rs"]
+mod transcripts;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -48,8 +48,12 @@ mod mail;
 mod oauth;
 #[path = "../src/passwords/tests.rs"]
 mod passwords;
+#[path = "../src/presence/tests.rs"]
+mod presence;
 #[path = "../src/privacy/tests.rs"]
 mod privacy;
+#[path = "../src/quotas/tests.rs"]
+mod quotas;
 #[path = "../src/roles/tests.rs"]
 mod roles;
 #[path = "../src/secret/tests.rs"]
@@ -64,5 +68,9 @@ mod spreadsheet;
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]
 mod tokens;
+#[path = "../src/transactions/tests.rs"]
+mod transactions;
+#[path = "../src/transcripts/tests.rs"]
+mod transcripts;
 #[path = "../src/voice/tests.rs"]
 mod voice;

@@ -48,9 +48,10 @@ fn in_process(pace: Pace) -> Result<Row> {
     let mut rounds = Vec::new();
     for _ in 0..=pace.rounds {
         let (started, mut done) = (Instant::now(), 0_u32);
-        let arena = Bump::new();
-        let context = Context::new(&attributes, &arena);
         while started.elapsed() < pace.turn.min(Duration::from_secs(1)) {
+            // As long as an answer lives, and so what is put together for it.
+            let arena = Bump::new();
+            let context = Context::new(&attributes, &arena);
             for _ in 0..1000 {
                 black_box(flag.evaluate(&engine, black_box(&context)).map_err(|_| anyhow!("no targeting key"))?);
             }

@@ -4,6 +4,7 @@
 //! a line shows the median of the rounds.
 
 pub mod audit;
+pub mod connections;
 pub mod flags;
 pub mod growth;
 pub mod import;
@@ -11,9 +12,11 @@ pub mod login;
 pub mod me;
 pub mod memory;
 pub mod oauth;
+pub mod quotas;
 pub mod refresh;
 pub mod refresh_postgres;
 pub mod start;
+pub mod transactions;
 
 use std::time::Duration;
 

@@ -20,12 +20,14 @@ use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
+use crate::presence::Presence;
 use crate::roles::Roles;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::time::Clock;
 use crate::tokens::Tokens;
+use crate::transcripts::Transcripts;
 use crate::voice::Voice;
 
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,7 +102,10 @@ impl App {
             Signer::open(db.clone(), roots.clone(), random.clone(), clock.clone(), access_ttl).await.map_err(StartError::Keyring)?;
         let shared = match &settings.redis_url {
             Some(url) => Shared::redis(url.expose_secret(), clock.clone(), super::TOPICS).await?,
-            None => Shared::in_process(clock.clone()),
+            None => match db.exchange() {
+                Some(exchange) => Shared::over_database(exchange, clock.clone(), super::TOPICS),
+                None => Shared::in_process(clock.clone()),
+            },
         };
         let passwords = &settings.passwords;
         let cost = Argon2Cost {
@@ -125,6 +130,8 @@ impl App {
         let tokens = Tokens::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
         let flags = Flags::new(ground.clone());
+        let transcripts = Transcripts::new(ground.clone());
+        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), super::realtime_channels());
         let parts = Parts {
             ground,
             people,
@@ -136,6 +143,8 @@ impl App {
             attempts: Attempts::default(),
             exports: Exports::new(super::export_kinds()),
             flags,
+            transcripts,
+            presence,
             mailer,
             stats: admin::Stats::default(),
         };

@@ -3,7 +3,10 @@
 use crate::db::Sql;
 use crate::exports::Kind;
 use crate::privacy::Holding;
-use crate::{accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, roles, sessions, tokens, voice};
+use crate::{
+    accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, transactions,
+    transcripts, voice,
+};
 
 /// Every slice's SQL, for the test that prepares each statement on both engines.
 pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
@@ -19,22 +22,30 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("flags", flags::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("oauth", oauth::STATEMENTS),
+        ("oauth back-channel logout", oauth::BACKCHANNEL_STATEMENTS),
         ("oauth authorizations", oauth::authorize::STATEMENTS),
         ("oauth devices", oauth::device::STATEMENTS),
         ("passwords", passwords::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("quotas", quotas::STATEMENTS),
+        ("quota reservations", quotas::RESERVATION_STATEMENTS),
         ("roles", roles::STATEMENTS),
         ("sessions", sessions::store::STATEMENTS),
         ("impersonations", sessions::IMPERSONATION_STATEMENTS),
         ("tokens", tokens::STATEMENTS),
+        ("transcripts", transcripts::STATEMENTS),
         ("voice", voice::STATEMENTS),
         ("voice tokens", voice::TOKEN_STATEMENTS),
+        ("transactions", transactions::STATEMENTS),
+        ("lists of transactions", transactions::LIST_STATEMENTS),
+        ("sums of transactions", transactions::TOTAL_STATEMENTS),
+        ("old transactions", transactions::RETENTION_STATEMENTS),
     ]
 }
 
 /// What can be exported.
 pub fn export_kinds() -> Vec<Kind> {
-    vec![exports::ACCOUNT, exports::AUDIT]
+    vec![exports::TRANSACTIONS, exports::ACCOUNT, exports::AUDIT]
 }
 
 /// Everything that is held about people, in the order of an export; [`privacy::holdings`] says what a line of it means.
@@ -45,6 +56,11 @@ pub fn holdings() -> Vec<Holding> {
         sessions::HOLDING,
         tokens::HOLDING,
         exports::HOLDING,
+        transcripts::HOLDING,
+        quotas::HOLDING,
+        quotas::DAYS,
+        quotas::RESERVATIONS,
+        transactions::HOLDING,
         oauth::authorize::HOLDING,
         oauth::authorize::CODES,
         oauth::device::HOLDING,

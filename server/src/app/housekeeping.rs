@@ -17,7 +17,9 @@ use crate::secret::SealError;
 use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
+use crate::transcripts::TRANSCRIPT_CHANGED;
 use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, tokens, voice};
+use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -35,7 +37,8 @@ const REWRAP_BATCH: u32 = 5_000;
 const KEEP_USED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long personal access tokens that ended are still listed.
 const KEEP_TOKENS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-const JOBS_AT_ONCE: usize = 4;
+/// Jobs of one instance that run at a time. Most of them wait for others: for a mail server, for a client.
+const JOBS_AT_ONCE: usize = 8;
 
 /// Starts the background of a serving instance. It ends when `stop` is cancelled; no more jobs are begun once
 /// `stop_jobs` is.
@@ -52,6 +55,10 @@ pub(super) fn spawn(app: &App, tasks: &TaskTracker, stop: &CancellationToken, st
     tasks.spawn(async move { this.tokens.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { this.oauth.run(token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { transcripts::run(this, token).await });
+    let (this, token) = (app.clone(), stop.clone());
+    tasks.spawn(async move { this.presence.run(token).await });
     let (this, token) = (app.clone(), stop.clone());
     tasks.spawn(async move { follow(&this, token).await });
     let (this, token) = (app.clone(), stop.clone());
@@ -129,6 +136,7 @@ async fn follow(app: &App, stop: CancellationToken) {
             Ok(message) if message.topic == CLIENT_CHANGED => app.oauth.clients.receive(&message.payload),
             Ok(message) if message.topic == PERSONAL_TOKEN_REVOKED => app.tokens.receive(&message.payload),
             Ok(message) if message.topic == TOKEN_REVOKED => app.oauth.revoked.receive(&message.payload),
+            Ok(message) if message.topic == TRANSCRIPT_CHANGED => app.transcripts.receive(&message.payload),
             Ok(_) => {}
             // The polls bring what was missed.
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "messages of other instances were missed"),
@@ -156,8 +164,9 @@ impl App {
             }
         }
         let old = now.minus(KEEP_USED);
-        // With the transcripts that hang from them.
+        // First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
         let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));
+        let spoken = if transcripts::purge(&self.ground, spoken).await? { spoken } else { Timestamp::from_micros(0) };
         // Failures count for as long as a lock holds.
         let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
         self.ground
@@ -173,8 +182,10 @@ impl App {
                 passwords::purge_failures(tx, uncounted).await
             })
             .await?;
+        quotas::purge(&self.ground, now).await?;
         accounts::import::sweep(self.ground.clone(), now).await?;
         exports::sweep(self.ground.clone(), self.ground.settings.privacy.retention.exports, now).await?;
+        transactions::sweep(&self.ground, now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;
         oauth::rotate_when_due(&self.ground, now).await?;

@@ -63,6 +63,8 @@ actions! {
     SESSIONS_ENDED = "sessions.ended";
     /// A rotated refresh token was presented again.
     SESSION_REPLAYED = "session.replayed";
+    /// The end of a session has closed its realtime connections.
+    REALTIME_CLOSED = "realtime.closed";
     /// A sign-in was refused.
     LOGIN_FAILED = "login.failed";
     /// An address was locked after too many failed sign-ins.
@@ -109,6 +111,14 @@ actions! {
     FLAG_CHANGED = "flag.changed";
     /// A feature flag was deleted.
     FLAG_DELETED = "flag.deleted";
+    /// Somebody came to the threshold of a quota in its period.
+    QUOTA_WARNED = "quota.warned";
+    /// Somebody asked for more than was left of a quota in its period.
+    QUOTA_EXCEEDED = "quota.exceeded";
+    /// Somebody got a limit of their own.
+    QUOTA_LIMIT_SET = "quota.limit_set";
+    /// Somebody's own limit was taken away.
+    QUOTA_LIMIT_REMOVED = "quota.limit_removed";
     /// A role was made or changed.
     ROLE_CHANGED = "role.changed";
     /// A role was deleted.
@@ -127,6 +137,10 @@ actions! {
     CLIENT_DELETED = "client.deleted";
     /// Somebody who called themselves a client could not prove it.
     CLIENT_REFUSED = "client.authentication_failed";
+    /// A client could not be told that sessions ended, and is left alone for a while.
+    CLIENT_LEFT_ALONE = "client.left_alone";
+    /// A client that had been left alone was told again.
+    CLIENT_ANSWERS_AGAIN = "client.answers_again";
     /// A client revoked an access token of its own.
     TOKEN_REVOKED = "token.revoked";
     /// A new signing key was published.
@@ -165,6 +179,8 @@ actions! {
     VOICE_TOKEN_REDEEMED = "voice_token.redeemed";
     /// Voice tokens that nobody had redeemed were revoked with the sign-in or the voice session they belong to.
     VOICE_TOKENS_REVOKED = "voice_tokens.revoked";
+    /// Somebody looked at another person's transactions.
+    TRANSACTIONS_READ = "transactions.read";
     /// The audit trail was exported.
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.

@@ -18,12 +18,18 @@ crate::statements! {
     /// The last link.
     HEAD = "SELECT seq, hash FROM audit_events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
     /// What has no place yet, oldest first.
+    ///
+    /// SQLite is told which index: left to itself it looks up `seq IS NULL` by the place and sorts all that wait, for each batch.
     UNSEALED = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details
+        FROM audit_events INDEXED BY audit_events_unsealed WHERE seq IS NULL ORDER BY at, id LIMIT $1",
+      postgres "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details
         FROM audit_events WHERE seq IS NULL ORDER BY at, id LIMIT $1";
     /// Gives many events their place ($1 is JSON: [[id, seq, previous hash, hash], …]), those that have none.
+    ///
+    /// The plus keeps SQLite from reading all that wait, once per link.
     LINK = "UPDATE audit_events SET seq = n.seq, previous_hash = n.previous, hash = n.hash
         FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS seq, unhex(value ->> 2) AS previous, unhex(value ->> 3) AS hash FROM json_each($1)) AS n
-        WHERE audit_events.id = n.id AND audit_events.seq IS NULL",
+        WHERE audit_events.id = n.id AND +audit_events.seq IS NULL",
       postgres "UPDATE audit_events SET seq = n.seq, previous_hash = n.previous, hash = n.hash
         FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS seq, decode(value ->> 2, 'hex') AS previous, decode(value ->> 3, 'hex') AS hash
             FROM json_array_elements($1::text::json)) AS n

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::installation::within;
+use super::installation::{settings, within};
 use super::output::private_file;
-use super::{Failure, Output, block_on, settings};
+use super::{Failure, Output, block_on};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, Export, Filter, Format, Selection, Target, Typed, Verification, verify_file};
 use crate::error::Problem;

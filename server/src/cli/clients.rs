@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::installation::within;
+use super::installation::{settings, within};
 use super::output::moment;
-use super::{Failure, Output, block_on, settings};
+use super::{Failure, Output, block_on};
 use crate::app::App;
 use crate::error::{Code, FieldError, Problem};
 use crate::oauth::registration::Wanted;

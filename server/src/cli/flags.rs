@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::installation::within;
-use super::{Failure, Output, block_on, settings};
+use super::installation::{settings, within};
+use super::{Failure, Output, block_on};
 use crate::app::App;
 use crate::audit::{Actor, Event};
 use crate::flags::{self, Definition, FlagView};

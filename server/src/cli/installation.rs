@@ -5,16 +5,51 @@
 
 use super::Failure;
 use crate::app::{App, Seed, StartError};
-use crate::config::{Log, Settings};
+use crate::config::{Log, Settings, Sources};
+use crate::db::{Db, Store};
 use crate::error::{Code, Problem};
 use crate::telemetry::Telemetry;
+
+/// The settings of an installation that is there. Nothing is made: whoever asks in the wrong folder is told so, and does not
+/// leave an empty installation behind that looks like an answer.
+///
+/// # Errors
+/// Every fault of the configuration; there is no installation.
+pub(super) fn settings() -> Result<Settings, Failure> {
+    let mut settings = Settings::load(&Sources::process())?;
+    if let Some(file) = Db::file(&settings.database, Store::Main).filter(|file| !file.exists()) {
+        return Err(nowhere(&format!("{} does not exist", file.display())));
+    }
+    settings.use_data_dir()?;
+    Ok(settings)
+}
+
+fn nowhere(found: &str) -> Failure {
+    let mend = "Run it in the installation's folder, or say where it is with KEYSTEAD_DATA_DIR or DATABASE_URL; \
+        `keystead serve` and `keystead migrate` make a new one.";
+    Failure::usage(format!("There is no installation here: {found}."), mend)
+}
 
 /// Opens the installation, does `work` in it, and closes it again. Only warnings and errors are logged, on
 /// standard error.
 ///
 /// # Errors
-/// It cannot be opened; or those of `work`.
+/// There is none, or it cannot be opened; or those of `work`.
 pub(super) async fn within(settings: Settings, work: impl AsyncFnOnce(&App) -> Result<(), Failure>) -> Result<(), Failure> {
+    let main = Db::open(&settings.database, Store::Main).map_err(StartError::Database)?;
+    let is_made = main.is_made().await;
+    main.close().await;
+    if !is_made.map_err(StartError::Database)? {
+        return Err(nowhere("the database that DATABASE_URL names is empty"));
+    }
+    within_new(settings, work).await
+}
+
+/// The same, of an installation that is made if it is not there.
+///
+/// # Errors
+/// It cannot be opened or made; or those of `work`.
+pub(super) async fn within_new(settings: Settings, work: impl AsyncFnOnce(&App) -> Result<(), Failure>) -> Result<(), Failure> {
     let seed = Seed::system();
     let telemetry = telemetry(&settings, &seed)?;
     let result = match App::open(settings, seed).await {

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::installation::within;
+use super::installation::{settings, within};
 use super::output::{moment, moment_or_never};
-use super::{Failure, Output, block_on, settings};
+use super::{Failure, Output, block_on};
 use crate::app::App;
 use crate::oauth;
 use crate::secret::{KeyState, PublishedKey};

@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::installation::telemetry;
 use super::{Failure, Output, block_on, settings};
 use crate::app::{Seed, StartError, open_databases};
-use crate::config::Settings;
-use crate::db::{Db, DbError};
+use crate::config::{Settings, Sources};
+use crate::db::migrate::steps;
+use crate::db::{Db, DbError, Store};
 use crate::time::Timestamp;
 
 /// Bring the database to this version's schema and exit. Safe to run again, and while the version before still serves
@@ -23,7 +24,7 @@ pub struct Migrate {
 
 impl Migrate {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
-        let settings = settings()?;
+        let settings = if self.check { Settings::load(&Sources::process())? } else { settings()? };
         block_on(1, migrate(self, settings, *output))
     }
 }
@@ -46,6 +47,13 @@ struct Step {
 }
 
 async fn migrate(args: Migrate, settings: Settings, output: Output) -> Result<(), Failure> {
+    // To look makes nothing, not even the file.
+    if args.check && Db::file(&settings.database, Store::Main).is_some_and(|file| !file.exists()) {
+        let all = |store, of| steps(of).into_iter().map(move |name| Step { store, name });
+        let pending = all("main", Store::Main).chain(all("keyring", Store::Keyring)).collect();
+        tell(&args, &Report { pending, ..Report::default() }, output);
+        return Err(Failure::Silent(1));
+    }
     let seed = Seed::system();
     let log = telemetry(&settings, &seed)?;
     let (main, keyring) = open_databases(&settings)?;

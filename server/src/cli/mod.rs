@@ -86,6 +86,8 @@ pub enum Command {
     Logout(logout::Logout),
     /// Print the OpenAPI document of the HTTP interface
     Openapi(openapi::Openapi),
+    /// Print the AsyncAPI document of the realtime interface
+    Asyncapi(openapi::Asyncapi),
     /// Print a completion script for your shell
     Completions(completions::Completions),
 }
@@ -183,11 +185,13 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Whoami(whoami) => whoami.run(output),
         Command::Logout(logout) => logout.run(output),
         Command::Openapi(openapi) => openapi.run(output),
+        Command::Asyncapi(asyncapi) => asyncapi.run(output),
         Command::Completions(completions) => completions.run(output),
     }
 }
 
-/// The settings of this process, with the data folder and the development key in place.
+/// The settings of this process, with the data folder and the development key in place: for the commands that may make an
+/// installation. Every other takes [`installation::settings`].
 ///
 /// # Errors
 /// Every fault of the configuration.

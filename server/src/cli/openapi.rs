@@ -1,4 +1,5 @@
-//! `keystead openapi`: the document that describes the HTTP interface, generated from the code.
+//! `keystead openapi` and `keystead asyncapi`: the documents that describe the HTTP interface and the realtime frames, generated
+//! from the code.
 
 use std::path::PathBuf;
 
@@ -16,16 +17,33 @@ pub struct Openapi {
 
 impl Openapi {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
-        let document = document()?;
-        let Some(path) = self.output else {
-            output.line(document);
-            return Ok(());
-        };
-        std::fs::write(&path, document + "\n").map_err(|error| {
-            let what = format!("{} cannot be written: {}.", path.display(), error.kind());
-            Failure::failed(what, "Name a file in a folder that you may write.")
-        })
+        hand_out(document()?, self.output, output)
     }
+}
+
+/// Print the AsyncAPI document. Needs no configuration
+#[derive(Clone, Debug, Args)]
+pub struct Asyncapi {
+    /// Write it to this file instead
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+impl Asyncapi {
+    pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
+        hand_out(crate::presence::asyncapi(), self.output, output)
+    }
+}
+
+fn hand_out(document: String, path: Option<PathBuf>, output: &Output) -> Result<(), Failure> {
+    let Some(path) = path else {
+        output.line(document);
+        return Ok(());
+    };
+    std::fs::write(&path, document + "\n").map_err(|error| {
+        let what = format!("{} cannot be written: {}.", path.display(), error.kind());
+        Failure::failed(what, "Name a file in a folder that you may write.")
+    })
 }
 
 /// The document as pretty JSON without a trailing line break.

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::installation::within;
-use super::{Failure, Output, block_on, settings};
+use super::installation::{settings, within};
+use super::{Failure, Output, block_on};
 use crate::app::App;
 use crate::audit;
 use crate::error::Problem;

@@ -17,6 +17,8 @@ mod foreign_hashes;
 mod keys;
 #[path = "tests/migrate.rs"]
 mod migrate;
+#[path = "tests/nowhere.rs"]
+mod nowhere;
 #[path = "tests/openapi.rs"]
 mod openapi;
 #[path = "tests/remote.rs"]

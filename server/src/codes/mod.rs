@@ -33,6 +33,10 @@ pub enum Purpose {
     VerifyEmail,
     /// Sets a new password: a link.
     ResetPassword,
+    /// Opens one live stream of a transcript.
+    TranscriptTicket,
+    /// Opens one realtime connection.
+    RealtimeTicket,
 }
 
 impl Purpose {
@@ -41,6 +45,8 @@ impl Purpose {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::TranscriptTicket => "transcript_ticket",
+            Self::RealtimeTicket => "realtime_ticket",
         }
     }
 }

@@ -76,7 +76,13 @@ impl NewCode {
         Self::with(ground, id, None, purpose, subject, secret, None, now, expires_at)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the two constructors above are the interface")]
+    /// A ticket: a secret of nobody in particular that carries what it stands for; `id` as above.
+    pub fn ticket(ground: &Ground, id: Uuid, purpose: Purpose, payload: &[u8], now: Timestamp, expires_at: Timestamp) -> Issued {
+        let secret = LinkSecret::new(&ground.random).expose().to_owned();
+        Self::with(ground, id, None, purpose, id, secret, Some(payload), now, expires_at)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the constructors above are the interface")]
     fn with(
         ground: &Ground,
         id: Uuid,

@@ -27,6 +27,8 @@ async fn issue(instance: &Instance, purpose: Purpose, subject: Uuid, payload: Op
     let issued = match purpose {
         Purpose::VerifyEmail => NewCode::digits(ground, id, purpose, subject, payload, now, now.plus(HOUR)),
         Purpose::ResetPassword => NewCode::link(ground, id, purpose, subject, now, now.plus(HOUR)),
+        Purpose::TranscriptTicket => NewCode::ticket(ground, id, purpose, payload.unwrap_or_default(), now, now.plus(HOUR)),
+        Purpose::RealtimeTicket => NewCode::ticket(ground, id, purpose, payload.unwrap_or_default(), now, now.plus(HOUR)),
     };
     let code = issued.code;
     assert!(

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,16 +27,32 @@ impl Settings {
             let problem = format!("{} cannot be created: {}", self.data_dir.display(), error.kind());
             Fault::missing("KEYSTEAD_DATA_DIR", problem, "name a folder that this user may create and write")
         })?;
-        if self.master_keys.is_empty() && self.env == Environment::Development {
-            let path = self.data_dir.join(KEY_FILE);
-            self.master_keys = vec![existing_or_fresh(&path, fresh_key).map_err(|problem| {
-                let mend =
-                    "restore the file from where it was copied, or set KEYSTEAD_MASTER_KEY; without the old key the data cannot be opened";
-                Fault::missing("KEYSTEAD_MASTER_KEY", format!("{}: {problem}", path.display()), mend)
-            })?];
+        if let Some(path) = self.missing_key() {
+            self.master_keys = vec![existing_or_fresh(&path, fresh_key).map_err(|problem| unusable(&path, &problem))?];
         }
         Ok(())
     }
+
+    /// What [`Settings::ensure_data_dir`] made before; nothing is made here.
+    ///
+    /// # Errors
+    /// The key is not there or cannot be read.
+    pub fn use_data_dir(&mut self) -> Result<(), Fault> {
+        if let Some(path) = self.missing_key() {
+            self.master_keys = vec![existing(&path).map_err(|problem| unusable(&path, &problem))?];
+        }
+        Ok(())
+    }
+
+    /// Where the key is that development makes for itself, unless another is configured.
+    fn missing_key(&self) -> Option<PathBuf> {
+        (self.master_keys.is_empty() && self.env == Environment::Development).then(|| self.data_dir.join(KEY_FILE))
+    }
+}
+
+fn unusable(path: &Path, problem: &str) -> Fault {
+    let mend = "restore the file from where it was copied, or set KEYSTEAD_MASTER_KEY; without the old key the data cannot be opened";
+    Fault::missing("KEYSTEAD_MASTER_KEY", format!("{}: {problem}", path.display()), mend)
 }
 
 fn create_private_dir(path: &Path) -> io::Result<()> {
@@ -51,6 +67,10 @@ fn existing_or_fresh(path: &Path, fresh_key: impl FnOnce() -> [u8; 32]) -> Resul
     if !path.exists() {
         write_once(path, &Zeroizing::new(fresh_key())).map_err(|error| format!("cannot be created: {}", error.kind()))?;
     }
+    existing(path)
+}
+
+fn existing(path: &Path) -> Result<MasterKey, String> {
     let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| format!("cannot be read: {}", error.kind()))?);
     let key = keys::decode(&text).map_err(|wrong| format!("the content {}", wrong.problem))?;
     Ok(MasterKey { id: "development".to_owned(), key })

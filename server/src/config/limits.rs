@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fault::{Fault, Wrong};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::fault::{Fault, Wrong, wrong};
 use super::names::QUOTAS;
 use super::parse;
 use super::values::Values;
@@ -96,10 +98,43 @@ impl Quotas {
     }
 }
 
+/// The most units that a quota has or that are consumed at once: what every JSON reader holds exactly (2^53 - 1).
+pub const UNITS_MAX: u64 = (1 << 53) - 1;
+/// The longest period.
+const PERIOD_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// `50000/1d`, or `off` for a quota that is not there.
 pub(super) fn quota(text: &str) -> Result<Option<Quota>, Wrong> {
     if text.trim().eq_ignore_ascii_case("off") {
         return Ok(None);
     }
-    parse::per(text).map(|(amount, period)| Some(Quota { amount, period }))
+    let (amount, period) = parse::per(text)?;
+    if amount > UNITS_MAX || period > PERIOD_MAX || period.subsec_nanos() != 0 {
+        return wrong("cannot be counted", format!("use at most {UNITS_MAX} units, and a period of whole seconds up to 366d"));
+    }
+    Ok(Some(Quota { amount, period }))
+}
+
+/// `KEYSTEAD_USAGE__…`: how what is used of the quotas is counted.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// Where it is midnight when a day of the quotas ends.
+    pub zone: TimeZone,
+    /// Percent of a quota at which is warned.
+    pub warn_percent: u32,
+}
+
+impl Usage {
+    pub(super) fn from(values: &Values) -> Result<Self, Fault> {
+        Ok(Self { zone: values.get("usage.time_zone", time_zone)?, warn_percent: values.get("usage.warn_percent", parse::number)? })
+    }
+}
+
+/// A zone by its IANA name. The rules are those that were built in: every instance must mean the same instant by "midnight",
+/// whatever is installed on its machine.
+pub(super) fn time_zone(text: &str) -> Result<TimeZone, Wrong> {
+    match TimeZoneDatabase::bundled().get(text.trim()) {
+        Ok(zone) => Ok(zone),
+        Err(_) => wrong("is not a time zone", "use a name of the IANA database, such as `UTC` or `Europe/Berlin`"),
+    }
 }

@@ -24,11 +24,13 @@ pub mod names;
 mod network;
 mod oauth;
 mod parse;
+mod presence;
 mod privacy;
 pub mod release;
 mod server;
 mod sources;
 mod storage;
+mod transcripts;
 mod unknown;
 mod urls;
 mod values;
@@ -42,15 +44,17 @@ pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessio
 pub use exports::Exports;
 pub use fault::{Fault, Faults};
 pub use keys::MasterKey;
-pub use limits::{Limits, Quota, Quotas};
+pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use network::TrustedProxies;
 pub use oauth::OAuth;
+pub use presence::Presence;
 pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
 pub use storage::Database;
+pub use transcripts::Transcripts;
 pub use voice::Voice;
 
 use values::Values;
@@ -121,12 +125,18 @@ pub struct Settings {
     pub limits: Limits,
     /// Named usage quotas.
     pub quotas: Quotas,
+    /// How they are counted.
+    pub usage: Usage,
+    /// Realtime connections.
+    pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
     /// Files of their data that people order.
     pub exports: Exports,
     /// LiveKit and TURN.
     pub voice: Voice,
+    /// The relay of transcripts.
+    pub transcripts: Transcripts,
     /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
     pub dev_clock: bool,
 }
@@ -174,9 +184,12 @@ impl Settings {
             oauth: OAuth::from(values)?,
             limits: Limits::from(values)?,
             quotas: Quotas::from(values)?,
+            usage: Usage::from(values)?,
+            presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
             exports: Exports::from(values)?,
             voice: Voice::from(values)?,
+            transcripts: Transcripts::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
         })
     }

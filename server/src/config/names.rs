@@ -28,6 +28,8 @@ pub enum Accepts {
     Rate,
     /// So many per window, or `off`.
     Quota,
+    /// A time zone by its IANA name.
+    TimeZone,
     /// Any text without control characters.
     Text,
     /// A text that never prints.
@@ -83,6 +85,7 @@ impl Accepts {
             Self::Size(min, max) => parse::size_within(text, min, max),
             Self::Rate => parse::rate(text).map(drop),
             Self::Quota => limits::quota(text).map(drop),
+            Self::TimeZone => limits::time_zone(text).map(drop),
             Self::Text | Self::Secret => parse::text(text).map(drop),
             Self::Host => network::host(text).map(drop),
             Self::Address => network::address(text).map(drop),
@@ -126,6 +129,7 @@ impl Accepts {
             Self::Size(min, max) => format!("size, {} to {}", parse::size_text(min), parse::size_text(max)),
             Self::Rate => "rate, such as `100/15m`".into(),
             Self::Quota => "amount per period, such as `50000/1d`, or `off`".into(),
+            Self::TimeZone => "time zone, such as `UTC` or `Europe/Berlin`".into(),
             Self::Text => "text".into(),
             Self::Secret => "secret text".into(),
             Self::Host => "host name or IP address".into(),
@@ -323,13 +327,29 @@ settings! {
 
     "quotas.tokens", Quota, "Units of the quota `tokens` per user and period. Any `KEYSTEAD_QUOTAS__<NAME>` declares another quota; `off` removes one.";
 
+    "usage.time_zone", TimeZone, "Zone whose midnight ends a day of the quotas.";
+    "usage.warn_percent", Number(1, 100), "Percent of a quota at which is warned, once per person and period.";
+    "presence.heartbeat", Span(1, 600), "A realtime connection that is silent for two of these is closed.";
+    "presence.resume_window", Span(0, HOUR), "How long a lost realtime connection may be resumed; until then others see it as there.";
+    "presence.lease", Span(3, HOUR), "An instance that is not heard for so long is gone, and so are its realtime connections.";
+    "presence.ticket_ttl", Span(1, 600), "Life of a ticket for a realtime connection.";
+    "presence.max_connections", Number(0, 1_000_000), "Realtime connections of this instance; more are answered 503.";
+    "presence.connections_per_user", Number(1, 1_000_000), "Realtime connections of one person to this instance.";
+    "presence.connections_per_address", Number(1, 1_000_000), "Realtime connections of one address to this instance.";
+    "presence.channels_per_connection", Number(1, 10_000), "Channels that one realtime connection may join.";
+    "presence.messages_per_second", Number(1, 10_000), "Messages that a realtime connection may send per second; twice as many at once.";
+    "presence.frame_limit", Size(1024, MIB), "Longest message of a client.";
+    "presence.send_buffer", Size(1024, 1024 * MIB), "Bytes that may wait for a client before its realtime connection is closed as too slow.";
+
     "privacy.policies", Policies, else "none: nothing is asked", "Current version of each policy people consent to, such as `privacy=2026-01,terms=2026-01`.";
 
     "retention.days", Number(1, 36_500), "Days after which finished data is deleted, for every kind without a value of its own.";
     "retention.sessions", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that ended sessions are kept.";
     "retention.transcripts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that transcripts are kept.";
+    "retention.transactions", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that a deleted transaction can still be restored.";
     "retention.audit", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that audit events are kept.";
     "retention.exports", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that finished exports are kept.";
+    "retention.quotas", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that the history of quotas is kept.";
     "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
 
     "exports.file_ttl", Span(60, 30 * DAY), "How long the file of an export can be fetched; then it is deleted.";
@@ -341,6 +361,10 @@ settings! {
     "voice.turn_secret", Secret, else "none", "Shared secret of the TURN server (coturn `use-auth-secret`).";
     "voice.token_ttl", Span(10, DAY), "Life of a voice token.";
     "voice.idle_ttl", Span(60, DAY), "A voice session unused for this long expires.";
+
+    "transcripts.grace", Span(0, HOUR), "How long after the end of a voice session late segments of its transcript are accepted.";
+    "transcripts.listeners", Number(1, 1_000), "Live streams of transcripts that one person has open on one instance at most.";
+    "transcripts.buffer", Number(8, 65_536), "Changes of a transcript that an instance keeps at hand for its listeners; who is further behind reads from the database.";
 
     "dev.clock", Flag, "Adds `POST /dev/clock`, which moves the whole instance through time. Development only.";
 }

@@ -22,10 +22,14 @@ pub struct Retention {
     pub sessions: u32,
     /// Transcripts.
     pub transcripts: u32,
+    /// Deleted transactions.
+    pub transactions: u32,
     /// Audit events.
     pub audit: u32,
     /// Finished exports.
     pub exports: u32,
+    /// What was used of the quotas on days that are over.
+    pub quotas: u32,
     /// Accounts that never confirmed their address.
     pub unverified_accounts: u32,
 }
@@ -37,8 +41,10 @@ impl Privacy {
         let retention = Retention {
             sessions: days("retention.sessions")?,
             transcripts: days("retention.transcripts")?,
+            transactions: days("retention.transactions")?,
             audit: days("retention.audit")?,
             exports: days("retention.exports")?,
+            quotas: days("retention.quotas")?,
             unverified_accounts: days("retention.unverified_accounts")?,
         };
         Ok(Self { retention_days, retention, policies: values.optional("privacy.policies", policies)?.unwrap_or_default() })

@@ -49,14 +49,23 @@ impl Db {
         self.write(async move |tx| migrate(tx, store, now).await).await
     }
 
+    /// Whether anything was ever migrated here; reads only.
+    pub async fn is_made(&self) -> Result<bool, DbError> {
+        self.query_opt(EXISTS, Vec::new()).await?.map_or(Ok(false), |row| row.get(0))
+    }
+
     /// Steps that are not applied yet; reads only.
     pub async fn pending(&self) -> Result<Vec<&'static str>, DbError> {
-        let exists = self.query_opt(EXISTS, Vec::new()).await?.map_or(Ok(false), |row| row.get(0))?;
-        let rows = if exists { self.query(KNOWN, Vec::new()).await? } else { Vec::new() };
+        let rows = if self.is_made().await? { self.query(KNOWN, Vec::new()).await? } else { Vec::new() };
         let known = rows.iter().map(|row| row.get::<u32>(0)).collect::<Result<Vec<_>, _>>()?;
         let missing = migrations::of(self.store).iter().filter(|step| !known.contains(&step.version));
         Ok(missing.map(|step| step.name).collect())
     }
+}
+
+/// Every step of a store.
+pub fn steps(store: Store) -> Vec<&'static str> {
+    migrations::of(store).iter().map(|step| step.name).collect()
 }
 
 async fn migrate(tx: &mut Tx, store: Store, now: Timestamp) -> Result<Applied, DbError> {

@@ -48,8 +48,12 @@ const MAIN: &[Migration] = migrations!("main":
     19 "0019_users_changed",
     20 "0020_queue_and_figures",
     21 "0021_impersonation",
+    22 "0022_transactions",
     23 "0023_exports",
+    24 "0024_quotas",
     26 "0026_voice",
+    27 "0027_transcripts",
+    28 "0028_queue_by_kind",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

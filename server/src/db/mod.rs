@@ -11,6 +11,7 @@
 //! hides the race that PostgreSQL shows.
 
 mod error;
+mod line;
 mod metrics;
 pub mod migrate;
 mod migrations;
@@ -22,12 +23,13 @@ mod target;
 mod tx;
 mod value;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
 pub use error::DbError;
+pub use line::{Exchange, LONGEST, Line};
 pub use sql::Sql;
 pub use target::{PostgresTarget, TargetError};
 pub use tx::Tx;
@@ -79,11 +81,10 @@ const KEYRING_CONNECTIONS: usize = 2;
 impl Db {
     /// Opens a store. SQLite files are created when missing; PostgreSQL is connected to when first used.
     pub fn open(settings: &config::Database, store: Store) -> Result<Self, DbError> {
-        let url = settings.url.expose_secret();
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            let (path, readers) = match store {
-                Store::Main => (PathBuf::from(path), settings.max_connections),
-                Store::Keyring => (Path::new(path).with_file_name("keyring.db"), 1),
+        if let Some(path) = Self::file(settings, store) {
+            let readers = match store {
+                Store::Main => settings.max_connections,
+                Store::Keyring => 1,
             };
             let engine = Engine::Sqlite(Arc::new(Sqlite::open(&path, readers, settings.acquire_timeout, store == Store::Keyring)?));
             return Ok(Self { engine, replica: None, store });
@@ -96,6 +97,15 @@ impl Db {
         let connect = |url: &SecretString| Postgres::new(url.expose_secret(), size, wait, schema);
         let replica = settings.read_url.as_ref().filter(|_| store == Store::Main).map(connect).transpose()?;
         Ok(Self { engine: Engine::Postgres(connect(&settings.url)?), replica, store })
+    }
+
+    /// The file that a store is in, where it is one.
+    pub fn file(settings: &config::Database, store: Store) -> Option<PathBuf> {
+        let path = PathBuf::from(settings.url.expose_secret().strip_prefix("sqlite://")?);
+        Some(match store {
+            Store::Main => path,
+            Store::Keyring => path.with_file_name("keyring.db"),
+        })
     }
 
     /// The read replica; this store itself where there is none. It may lag behind.
@@ -181,6 +191,14 @@ impl Db {
     /// Whether the store is a file of this process, without a server that could be lost.
     pub fn is_embedded(&self) -> bool {
         matches!(self.engine, Engine::Sqlite(_))
+    }
+
+    /// Where processes on the same PostgreSQL tell each other things; `None` on SQLite, whose file has one process.
+    pub fn exchange(&self) -> Option<Exchange> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(postgres) => Some(postgres.exchange()),
+        }
     }
 
     /// How busy the connections are; on SQLite, the threads that own them.

@@ -14,6 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PoolStatus;
 use super::error::DbError;
+use super::line::Exchange;
 use super::session::{STATEMENT_LIMIT, Session};
 use super::target::{is_local, take_root_certificate};
 use super::tx::{On, Tx, run_hooks};
@@ -29,6 +30,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    exchange: Exchange,
     /// Longest to wait for a connection, whether it has to become free or to be made.
     wait: Duration,
 }
@@ -45,6 +47,7 @@ impl Postgres {
         if config.get_application_name().is_none() {
             config.application_name("keystead");
         }
+        let exchange = Exchange::new(config.clone(), root_certificate.as_deref())?;
         let setup = setup(&config, schema);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let plain = config.get_ssl_mode() == SslMode::Disable || (config.get_ssl_mode() == SslMode::Prefer && is_local(&config));
@@ -58,7 +61,11 @@ impl Postgres {
             Box::pin(async move { client.batch_execute(&setup).await.map_err(HookError::Backend) })
         });
         let pool = Pool::builder(manager).max_size(size.max(1)).post_create(prepare).build();
-        Ok(Self { pool: pool.map_err(|error| DbError::Other(error.to_string()))?, wait })
+        Ok(Self { pool: pool.map_err(|error| DbError::Other(error.to_string()))?, exchange, wait })
+    }
+
+    pub(super) fn exchange(&self) -> Exchange {
+        self.exchange.clone()
     }
 
     async fn session(&self) -> Result<Session, DbError> {
@@ -208,7 +215,7 @@ fn back_off(attempt: u32) -> Duration {
 }
 
 /// Encrypted, and the server's certificate and name verified, whatever weaker mode the URL names.
-fn tls(root_certificate: Option<&str>) -> Result<MakeRustlsConnect, DbError> {
+pub(super) fn tls(root_certificate: Option<&str>) -> Result<MakeRustlsConnect, DbError> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = root_certificate {
         let refuse = |error: &dyn std::fmt::Display| DbError::Other(format!("sslrootcert {path}: {error}"));

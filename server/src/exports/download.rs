@@ -1,8 +1,7 @@
 //! `GET /api/v1/exports/{id}/download`: the file, whole or from where a broken download ended (RFC 9110 section 14).
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
@@ -21,6 +20,7 @@ use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
+use crate::http::extract::Path;
 use crate::http::guard::Personal;
 use crate::time::Timestamp;
 
@@ -46,10 +46,9 @@ async fn download(
     caller: Personal<ExportsWrite>,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path(id) = id?;
     let stored = store::find(&app.ground.db, id, caller.user).await?.ok_or(Code::NotFound)?;
     let kind = app.exports.kind(&stored.kind).ok_or(Code::NotFound)?;
     may(&app, &caller, kind.needs).await?;

@@ -11,6 +11,7 @@ mod account;
 mod download;
 mod file;
 mod holding;
+mod ledger;
 mod order;
 mod paper;
 mod produce;
@@ -32,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use account::ACCOUNT;
 pub use holding::HOLDING;
+pub use ledger::TRANSACTIONS;
 pub use order::{FILES_MAX, UNDER_WAY_MAX};
 pub use paper::PAPER_ROWS_MAX;
 pub use produce::{EXPORT, handlers};

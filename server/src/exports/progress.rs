@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
@@ -21,6 +20,7 @@ use crate::access::scope::ExportsWrite;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
+use crate::http::extract::Path;
 use crate::http::guard::{Personal, Verified};
 
 /// How often the row is looked at.
@@ -51,10 +51,9 @@ async fn events(
     State(app): State<App>,
     caller: Personal<ExportsWrite>,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Path(id) = id?;
     let stored = store::find(&app.ground.db, id, caller.user).await?.ok_or(Code::NotFound)?;
     let first = ExportView::of(stored, now);
     if first.is_over() && headers.get("last-event-id").is_some_and(|last| last == END) {

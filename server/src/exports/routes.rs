@@ -1,7 +1,6 @@
 //! `/api/v1/exports` and `/api/v1/account/export`: ordered, looked at, taken back.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::{Caller, Personal, take};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
@@ -80,9 +79,8 @@ async fn show(
     State(app): State<App>,
     caller: Personal<ExportsWrite>,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<Json<ExportAnswer>, Problem> {
-    let Path(id) = id?;
     let stored = store::find(&app.ground.db, id, caller.user).await?.ok_or(Code::NotFound)?;
     Ok(Json(ExportAnswer { export: ExportView::of(stored, now) }))
 }
@@ -98,9 +96,8 @@ async fn delete(
     caller: Personal<ExportsWrite>,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    let Path(id) = id?;
     let (ground, user) = (&app.ground, caller.user);
     let key = ground.keyring.get(user).await?;
     let event = audit::Event::new(ground, audit::EXPORT_DELETED, now).actor(Actor::User(user)).target(Target::export(id));

@@ -108,17 +108,16 @@ impl Compiled {
             return Ok(self.give(flag.off_variant.as_ref().unwrap_or(&flag.default_variant), Reason::Disabled));
         }
         for rule in &self.rules {
-            let arena = Bump::new();
-            if rule.condition.as_ref().is_some_and(|logic| !condition::holds(engine, logic, context.0, &arena)) {
+            if rule.condition.as_ref().is_some_and(|logic| !condition::holds(engine, logic, context.attributes, context.arena)) {
                 continue;
             }
             match &rule.then {
                 Then::Variant(variant) => return Ok(self.give(variant, Reason::TargetingMatch)),
                 Then::Rollout(logic) => {
-                    if context.targeting_key().is_none() {
+                    if !context.has_targeting_key {
                         return Err(MissingTargetingKey);
                     }
-                    let share = engine.evaluate(logic, context.0, &arena).ok().and_then(|value| value.as_str());
+                    let share = engine.evaluate(logic, context.attributes, context.arena).ok().and_then(|value| value.as_str());
                     if let Some((name, _)) = share.and_then(|share| flag.variants.get_key_value(share)) {
                         return Ok(self.give(name, Reason::Split));
                     }
@@ -127,6 +126,16 @@ impl Compiled {
         }
         let reason = if self.rules.is_empty() { Reason::Static } else { Reason::Default };
         Ok(self.give(&flag.default_variant, reason))
+    }
+
+    /// All that [`Compiled::evaluate`] can give, some perhaps twice.
+    pub(super) fn outcomes(definition: &Definition) -> impl Iterator<Item = (Reason, &str)> {
+        let switched_off = definition.off_variant.as_ref().unwrap_or(&definition.default_variant);
+        let matched = definition.rules.iter().filter_map(|rule| rule.variant.as_deref()).map(|variant| (Reason::TargetingMatch, variant));
+        let shares = definition.rules.iter().filter_map(|rule| rule.rollout.as_ref()).flatten();
+        let otherwise = [Reason::Static, Reason::Default].map(|reason| (reason, definition.default_variant.as_str()));
+        let split = shares.map(|share| (Reason::Split, share.variant.as_str()));
+        [(Reason::Disabled, switched_off.as_str())].into_iter().chain(otherwise).chain(matched).chain(split)
     }
 
     fn give<'f>(&'f self, variant: &'f str, reason: Reason) -> Evaluation<'f> {
@@ -145,17 +154,20 @@ fn rollout(key: &str, shares: &[Share]) -> Value {
 
 /// Whom a flag is evaluated for, converted once for many flags.
 #[derive(Clone, Copy)]
-pub struct Context<'a>(&'a DataValue<'a>);
+pub struct Context<'a> {
+    attributes: &'a DataValue<'a>,
+    has_targeting_key: bool,
+    /// What evaluations put together goes here, too: some bytes per flag.
+    arena: &'a Bump,
+}
 
 impl<'a> Context<'a> {
     /// Converts `attributes` into `arena`.
     pub fn new(attributes: &'a Value, arena: &'a Bump) -> Self {
         // Converting parsed JSON has no way to fail.
-        Self(attributes.into_arena_value(arena).unwrap_or_else(|_| arena.alloc(DataValue::Null)))
-    }
-
-    fn targeting_key(&self) -> Option<&str> {
-        self.0.get(TARGETING_KEY).and_then(DataValue::as_str).filter(|key| !key.is_empty())
+        let attributes = attributes.into_arena_value(arena).unwrap_or_else(|_| arena.alloc(DataValue::Null));
+        let has_targeting_key = attributes.get(TARGETING_KEY).and_then(DataValue::as_str).is_some_and(|key| !key.is_empty());
+        Self { attributes, has_targeting_key, arena }
     }
 }
 

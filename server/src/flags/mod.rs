@@ -8,6 +8,7 @@
 //! Owns the table `flags`. Definitions hold no personal data: whoever is targeted by address should be targeted by id.
 
 mod admin;
+mod answers;
 mod condition;
 pub mod declared;
 mod definition;

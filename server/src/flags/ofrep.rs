@@ -5,7 +5,7 @@
 
 use aws_lc_rs::digest::{self, SHA256};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use datalogic_rs::bumpalo::Bump;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -15,13 +15,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answers::Answer;
 use super::evaluate::{Compiled, Context, MissingTargetingKey, Reason, TARGETING_KEY, attributes};
+use super::state::Snapshot;
 use crate::access::scope::{FlagsEvaluate, FlagsRead};
 use crate::app::App;
 use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body;
-use crate::http::extract::json_bytes;
+use crate::http::extract::{Path, json_bytes};
 use crate::http::guard::{Bearer, Scope, lacks};
 
 /// The routes of the protocol.
@@ -148,37 +150,45 @@ async fn all(State(app): State<App>, caller: Bearer, headers: HeaderMap, request
         Ok(known) => known,
         Err(failure) => return Ok(failure.answer(StatusCode::BAD_REQUEST)),
     };
-    let (snapshot, arena) = (app.flags.snapshot(), Bump::new());
-    let context = Context::new(&known, &arena);
-    let mut body = b"{\"flags\":[".to_vec();
-    let mut hash = digest::Context::new(&SHA256);
+    let snapshot = app.flags.snapshot();
+    let Answer { body, tag } = snapshot.answers.of(&known, || answer(&app, &snapshot, &known))?;
+    let unchanged = matches_tag(&headers, &tag);
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { json_bytes(body) };
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}
+
+/// Every flag of `snapshot` for whom `known` describes.
+fn answer(app: &App, snapshot: &Snapshot, known: &Value) -> Result<Answer, Problem> {
+    let arena = Bump::new();
+    let context = Context::new(known, &arena);
+    let (mut body, mut marks) = (Vec::with_capacity(128 * snapshot.count()), Vec::with_capacity(16 * snapshot.count()));
+    body.extend_from_slice(b"{\"flags\":[");
     for (place, (key, flag)) in snapshot.iter().enumerate() {
         if place > 0 {
             body.push(b',');
         }
         match flag.evaluate(app.flags.engine(), &context) {
-            Ok(found) => flag.rendered.write(found.reason, found.variant, &mut body, &mut hash),
+            Ok(found) => flag.rendered.write(found.reason, found.variant, &mut body, &mut marks),
             Err(missing) => {
                 serde_json::to_writer(&mut body, &Failure::missing(key, missing)).map_err(Problem::internal)?;
-                flag.rendered.tag(&[], &mut hash);
+                flag.rendered.no_value(&mut marks);
             }
         }
     }
     body.extend_from_slice(b"]}");
     // Of what the answer depends on: the same answer has the same tag on every instance.
-    let tag = format!("\"{}\"", hex(&hash.finish().as_ref()[..16]));
-    let unchanged = matches_tag(&headers, &tag);
-    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { json_bytes(body) };
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+    let tag = format!("\"{}\"", hex(&digest::digest(&SHA256, &marks).as_ref()[..16]));
+    Ok(Answer { body: body.into(), tag: HeaderValue::try_from(tag).map_err(Problem::internal)? })
 }
 
 /// RFC 9110 section 13.1.2, by weak comparison: an answer may have been compressed on its way.
-fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
+fn matches_tag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    asked.flat_map(|value| value.split(',')).map(str::trim).any(|asked| asked == "*" || asked.strip_prefix("W/").unwrap_or(asked) == tag)
+    asked
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|asked| asked == "*" || asked.strip_prefix("W/").unwrap_or(asked).as_bytes() == tag.as_bytes())
 }
 
 /// Serde would take an array for a struct, member by member.

@@ -8,6 +8,7 @@ use datalogic_rs::Engine;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::FLAGS_MAX;
+use super::answers::Answers;
 use super::declared::DECLARED;
 use super::evaluate::Compiled;
 use super::store;
@@ -39,12 +40,18 @@ pub struct Snapshot {
     versions: BTreeMap<String, i64>,
     /// The newest change that is in here.
     newest: Timestamp,
+    pub(super) answers: Answers,
 }
 
 impl Snapshot {
     /// One flag.
     pub fn get(&self, key: &str) -> Option<&Compiled> {
         self.flags.get(key)
+    }
+
+    /// How many flags there are.
+    pub fn count(&self) -> usize {
+        self.flags.len()
     }
 
     /// All flags, by key.
@@ -87,7 +94,7 @@ impl Flags {
     pub async fn reload(&self) -> Result<(), DbError> {
         let stored = store::all(&self.0.ground.db, FLAGS_MAX).await?;
         let changed = store::changed_since(&self.0.ground.db, Timestamp::default()).await?;
-        let mut next = Snapshot { flags: declared(&self.0.engine), versions: changed.into_iter().collect(), newest: Timestamp::default() };
+        let mut next = Snapshot { flags: declared(&self.0.engine), versions: changed.into_iter().collect(), ..Snapshot::default() };
         for flag in stored {
             next.newest = next.newest.max(flag.updated_at);
             let compiled = Compiled::new(&self.0.engine, &flag.key, flag.definition);

@@ -52,11 +52,16 @@ impl Csrf {
         Ok(())
     }
 
+    /// Whether `origin` is ours or listed.
+    pub fn is_listed(&self, origin: &http::HeaderValue) -> bool {
+        self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    }
+
     /// `Sec-Fetch-Site` is beyond the reach of scripts; where a browser does not send it, `Origin` decides;
     /// with neither it is no browser, and the token alone must do.
     fn comes_from_us(&self, headers: &HeaderMap) -> bool {
         let origin = headers.get(header::ORIGIN);
-        let listed = || origin.is_some_and(|origin| self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()));
+        let listed = || origin.is_some_and(|origin| self.is_listed(origin));
         match headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes) {
             Some(b"same-origin" | b"none") => true,
             Some(_) => listed(),

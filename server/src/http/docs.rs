@@ -34,25 +34,33 @@ const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 const AN_HOUR_AS_IS: HeaderValue = HeaderValue::from_static("public, max-age=3600, no-transform");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Docs {
-    openapi: Bytes,
-    etag: HeaderValue,
     script: Arc<OnceLock<Bytes>>,
+}
+
+#[derive(Clone)]
+struct Document {
+    json: Bytes,
+    etag: HeaderValue,
 }
 
 /// `GET /api/docs` with its scripts and `GET /api/openapi.json`, which serves `openapi` as it is.
 pub fn router(openapi: String) -> Router {
-    let etag = URL_SAFE_NO_PAD.encode(digest(&SHA256, openapi.as_bytes()));
-    // Base64url between quotes is always a valid header value.
-    let etag = HeaderValue::from_str(&format!("\"{etag}\"")).unwrap_or(HeaderValue::from_static("\"openapi\""));
-    let docs = Docs { openapi: openapi.into(), etag, script: Arc::default() };
     Router::new()
         .route("/api/docs", get(page))
         .route("/api/docs/start.js", get(start))
         .route("/api/docs/scalar.js", get(script))
-        .route("/api/openapi.json", get(document))
-        .with_state(docs)
+        .with_state(Docs::default())
+        .merge(document("/api/openapi.json", openapi))
+}
+
+/// `GET path`, which serves `json` as it is.
+pub fn document(path: &str, json: String) -> Router {
+    let etag = URL_SAFE_NO_PAD.encode(digest(&SHA256, json.as_bytes()));
+    // Base64url between quotes is always a valid header value.
+    let etag = HeaderValue::from_str(&format!("\"{etag}\"")).unwrap_or(HeaderValue::from_static("\"document\""));
+    Router::new().route(path, get(show)).with_state(Document { json: json.into(), etag })
 }
 
 async fn page() -> Response {
@@ -63,13 +71,13 @@ async fn start() -> Response {
     ([(CONTENT_TYPE, JAVASCRIPT), (CACHE_CONTROL, AN_HOUR)], START).into_response()
 }
 
-async fn document(State(docs): State<Docs>, headers: HeaderMap) -> Response {
-    let caching = [(ETAG, docs.etag.clone()), (CACHE_CONTROL, REVALIDATE)];
-    let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| matches(tags, &docs.etag));
+async fn show(State(document): State<Document>, headers: HeaderMap) -> Response {
+    let caching = [(ETAG, document.etag.clone()), (CACHE_CONTROL, REVALIDATE)];
+    let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| matches(tags, &document.etag));
     if known {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    (caching, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], docs.openapi).into_response()
+    (caching, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], document.json).into_response()
 }
 
 /// Weak comparison (RFC 9110 section 8.8.3.2), because compression marks our tag as weak in some caches.

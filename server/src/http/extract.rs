@@ -1,4 +1,4 @@
-//! What handlers take from a request: the body as [`Json`], the query as [`Query`], a list's [`Page`].
+//! What handlers take from a request: the body as [`Json`], the query as [`Query`], parts of the path as [`Path`], a list's [`Page`].
 //! Every refusal is a problem that names what is wrong.
 
 use axum::body::{Body, Bytes};
@@ -111,6 +111,21 @@ fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// What stands in the path in place of `{id}` and the like. What cannot be one names nothing that exists: 404.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(_) => Err(Code::NotFound.into()),
+        }
+    }
 }
 
 /// The query string; unknown names are refused.

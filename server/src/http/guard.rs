@@ -258,7 +258,11 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
-    fn of(token: Arc<Verified>) -> Result<Self, Problem> {
+    /// The person behind a verified token.
+    ///
+    /// # Errors
+    /// `insufficient_scope` or `forbidden` for a token that stands for somebody or something else.
+    pub fn of(token: Arc<Verified>) -> Result<Self, Problem> {
         match token.subject {
             Subject::Person { user, session, .. } if token.own => Ok(Self { user, session, token }),
             Subject::Person { .. } if token.impersonator.is_some() => {

@@ -26,6 +26,7 @@ pub mod gate;
 pub mod guard;
 pub mod health;
 pub mod if_match;
+pub mod keyset;
 pub mod known_query;
 pub mod landing;
 pub mod limits;

@@ -22,6 +22,15 @@ pub struct IdempotencyKey {
     pub(super) request: [u8; 32],
 }
 
+impl IdempotencyKey {
+    /// The same key for one thing among those that the route is about: with another `thing` it is another key.
+    #[must_use]
+    pub fn at(self, thing: &str) -> Self {
+        // A key holds no blank, so no two pairs are written alike.
+        Self { key: format!("{thing} {}", self.key), ..self }
+    }
+}
+
 /// A JSON body, and the `Idempotency-Key` if there is one.
 #[derive(Clone, Debug)]
 pub struct Idempotent<T>(pub T, pub Option<IdempotencyKey>);

@@ -12,9 +12,10 @@ use super::store::{self, ClaimedRow};
 use super::{Claimed, Handler, JobError, Jobs, backoff, metrics};
 use crate::db::DbError;
 use crate::secret::Purpose;
+use crate::time::Timestamp;
 
-/// How long a job of a kind that this version does not know is left to newer instances before it is looked at again.
-const UNKNOWN_KIND_DELAY: Duration = Duration::from_secs(15);
+/// The shortest time for which a job is put off: one that names a time which is past would be claimed over and over.
+const POSTPONED_AT_LEAST: Duration = Duration::from_secs(1);
 /// Pause between tries to record an outcome while the database is away.
 const RECORD_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_ERROR: usize = 500;
@@ -23,8 +24,7 @@ pub(super) struct Attempt {
     pub(super) jobs: Jobs,
     pub(super) job: ClaimedRow,
     pub(super) owner: Uuid,
-    /// `None`: this version does not know the kind.
-    pub(super) handler: Option<Handler>,
+    pub(super) handler: Handler,
     /// Cancelled when the process stops and the handler had its grace.
     pub(super) hand_back: CancellationToken,
 }
@@ -34,8 +34,8 @@ enum Outcome {
     Done,
     Retry(String),
     Dead(String),
+    Postponed(Timestamp, String),
     HandedBack,
-    UnknownKind,
     /// Another instance took the job over; it will record the outcome.
     Lost,
 }
@@ -46,8 +46,8 @@ impl Outcome {
             Self::Done => "done",
             Self::Retry(_) => "retry",
             Self::Dead(_) => "dead",
+            Self::Postponed(..) => "postponed",
             Self::HandedBack => "handed_back",
-            Self::UnknownKind => "unknown_kind",
             Self::Lost => "lost",
         }
     }
@@ -80,14 +80,13 @@ impl Attempt {
     }
 
     async fn outcome(&self) -> Outcome {
-        let Some(handler) = &self.handler else { return Outcome::UnknownKind };
         // Attempts that never reported back count too: a job that kills its process must not do so for ever.
         if self.job.attempts > self.job.max_attempts {
             return Outcome::Dead("its workers stopped before they could report an outcome".into());
         }
         let started = Instant::now();
         let outcome = match self.open() {
-            Ok(claimed) => self.supervise(handler, claimed).await,
+            Ok(claimed) => self.supervise(claimed).await,
             Err(error) => self.judge(error),
         };
         metrics::ran(&self.job.kind, started.elapsed());
@@ -101,9 +100,9 @@ impl Attempt {
     }
 
     /// The handler, until it ends, the lease is lost, or the process must go.
-    async fn supervise(&self, handler: &Handler, claimed: Claimed) -> Outcome {
+    async fn supervise(&self, claimed: Claimed) -> Outcome {
         // The call itself may panic before it returns a future, so it happens inside.
-        let handler = handler.clone();
+        let handler = self.handler.clone();
         let running = AssertUnwindSafe(async move { handler(claimed).await }).catch_unwind();
         tokio::select! {
             biased;
@@ -137,6 +136,7 @@ impl Attempt {
         match error {
             JobError::Retry(why) if self.job.attempts >= self.job.max_attempts => Outcome::Dead(clean(&why)),
             JobError::Retry(why) => Outcome::Retry(clean(&why)),
+            JobError::Later { at, why } => Outcome::Postponed(at, clean(&why)),
             JobError::Dead(why) => Outcome::Dead(clean(&why)),
         }
     }
@@ -151,8 +151,8 @@ impl Attempt {
                 store::retry(db, id, owner, now.plus(wait), why.clone()).await?
             }
             Outcome::Dead(why) => store::bury(db, id, owner, now, why.clone()).await?,
+            Outcome::Postponed(at, why) => store::postpone(db, id, owner, (*at).max(now.plus(POSTPONED_AT_LEAST)), why.clone()).await?,
             Outcome::HandedBack => store::hand_back(db, id, owner, self.job.run_at).await?,
-            Outcome::UnknownKind => store::hand_back(db, id, owner, now.plus(UNKNOWN_KIND_DELAY)).await?,
             Outcome::Lost => false,
         };
         self.report(outcome, held);
@@ -167,7 +167,7 @@ impl Attempt {
             _ if !held => tracing::warn!(%job, kind, attempt, "a job was taken over by another worker"),
             Outcome::Retry(error) => tracing::warn!(%job, kind, attempt, error, "a job failed and will be retried"),
             Outcome::Dead(error) => tracing::error!(%job, kind, attempt, error, "a job failed for good and is a dead letter"),
-            Outcome::UnknownKind => tracing::warn!(%job, kind, "a job of an unknown kind is left to a newer instance"),
+            Outcome::Postponed(until, why) => tracing::debug!(%job, kind, %until, why, "a job was put off"),
             Outcome::Done | Outcome::HandedBack | Outcome::Lost => tracing::debug!(%job, kind, attempt, result, "a job ended"),
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! - Handlers must be **idempotent**: a crash between the work and its record repeats the work.
 //!   [`Claimed::id`] is the same in every repeat.
+//! - A kind that may take long says how many of it run at a time ([`Kind::at_once`]): whatever hangs, others get their turn.
 //! - Payloads are sealed at rest under the system key, bound to kind and id.
 //! - Due-ness follows the injected clock; only the pause between looks is real time.
 //!
@@ -47,6 +48,10 @@ pub struct Kind {
     pub max_attempts: u32,
     /// How long a worker that stopped answering keeps the job. While a handler runs, its lease is renewed.
     pub lease: Duration,
+    /// How many one process runs at a time; `None`: as many as there is room for, which is right for what is done in moments.
+    /// What can take long (a stream, a server of somebody else) names a number, and so leaves room for everything else: all
+    /// kinds with a number together never take the last places.
+    pub at_once: Option<usize>,
 }
 
 /// Why a handler did not finish. The sentence is stored and logged: it must hold no personal data and no secret.
@@ -55,6 +60,14 @@ pub enum JobError {
     /// Try again later with back-off.
     #[error("{0}")]
     Retry(String),
+    /// Not tried, because it is known that it would not work before `at`. The attempt does not count.
+    #[error("{why}")]
+    Later {
+        /// When to try; not before the next second.
+        at: Timestamp,
+        /// Why not now.
+        why: String,
+    },
     /// Never going to work: straight to the dead letters.
     #[error("{0}")]
     Dead(String),
@@ -181,17 +194,23 @@ impl Jobs {
     /// that they enqueue; returns how many attempts ran.
     pub async fn run_due(&self, handlers: &[(Kind, Handler)]) -> Result<usize, DbError> {
         let handlers = by_name(handlers);
+        let kinds: Vec<&str> = handlers.keys().copied().collect();
         let owner = self.0.random.uuid(self.0.clock.now());
         let mut ran = 0;
-        while let Some(job) = store::claim(&self.0.db, self.0.clock.now(), owner, 1).await?.pop() {
-            let known = handlers.get(job.kind.as_str()).cloned();
-            ran += usize::from(known.is_some());
-            attempt::Attempt { jobs: self.clone(), job, owner, handler: known, hand_back: CancellationToken::new() }.run_once().await?;
+        loop {
+            let now = self.0.clock.now();
+            let first = store::next(&self.0.db, &kinds, now, owner).await?.into_iter().next();
+            let due = first.filter(|(_, run_at)| *run_at <= now).and_then(|(name, _)| handlers.get(name.as_str()));
+            let Some((kind, handler)) = due else { return Ok(ran) };
+            // Somebody else may have been faster.
+            let Some(job) = store::claim(&self.0.db, kind.name, now, owner, 1).await?.pop() else { continue };
+            ran += 1;
+            let (jobs, handler, hand_back) = (self.clone(), handler.clone(), CancellationToken::new());
+            attempt::Attempt { jobs, job, owner, handler, hand_back }.run_once().await?;
         }
-        Ok(ran)
     }
 }
 
-fn by_name(handlers: &[(Kind, Handler)]) -> HashMap<&'static str, Handler> {
-    handlers.iter().map(|(kind, handler)| (kind.name, Arc::clone(handler))).collect()
+fn by_name(handlers: &[(Kind, Handler)]) -> HashMap<&'static str, (Kind, Handler)> {
+    handlers.iter().map(|(kind, handler)| (kind.name, (*kind, Arc::clone(handler)))).collect()
 }

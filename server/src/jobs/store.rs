@@ -15,22 +15,29 @@ use crate::{args, statements};
 statements! {
     INSERT = "INSERT INTO jobs (id, kind, state, run_at, attempts, max_attempts, lease, enqueued_at, payload)
               VALUES ($1, $2, 'queued', $3, 0, $4, $5, $6, $7)";
-    /// Takes up to `$3` due jobs for `$2`. What `$2` holds already is left alone, even when a clock that was
+    /// Of each kind of `$1` (a JSON list of names), when the job that is free for `$3` and due first is or was due.
+    NEXT = "SELECT value, (SELECT run_at FROM jobs WHERE kind = value AND state = 'queued'
+                AND (leased_until IS NULL OR leased_until <= $2) AND (lease_owner IS NULL OR lease_owner <> $3)
+                ORDER BY run_at LIMIT 1) FROM json_each($1)",
+        postgres "SELECT value, (SELECT run_at FROM jobs WHERE kind = value AND state = 'queued'
+                AND (leased_until IS NULL OR leased_until <= $2) AND (lease_owner IS NULL OR lease_owner <> $3)
+                ORDER BY run_at LIMIT 1) FROM json_array_elements_text($1::text::json)";
+    /// Takes up to `$4` due jobs of the kind `$3` for `$2`. What `$2` holds already is left alone, even when a clock that was
     /// moved has ended the lease: the handler is running in this very process.
     CLAIM = "UPDATE jobs SET leased_until = $1 + lease, lease_owner = $2, attempts = attempts + 1
              WHERE id IN (
-                 SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1
+                 SELECT id FROM jobs WHERE kind = $3 AND state = 'queued' AND run_at <= $1
                      AND (leased_until IS NULL OR leased_until <= $1) AND (lease_owner IS NULL OR lease_owner <> $2)
-                 ORDER BY run_at LIMIT $3)
+                 ORDER BY run_at LIMIT $4)
              AND state = 'queued' AND run_at <= $1 AND (leased_until IS NULL OR leased_until <= $1)
              RETURNING id, kind, run_at, attempts, max_attempts, lease, enqueued_at, payload",
         // ARRAY(…) is evaluated once; a plain IN with LIMIT may be run again per row and take too many.
         // SKIP LOCKED: instances that claim together take different rows instead of waiting for each other.
         postgres "UPDATE jobs SET leased_until = $1 + lease, lease_owner = $2, attempts = attempts + 1
              WHERE id = ANY (ARRAY(
-                 SELECT id FROM jobs WHERE state = 'queued' AND run_at <= $1
+                 SELECT id FROM jobs WHERE kind = $3 AND state = 'queued' AND run_at <= $1
                      AND (leased_until IS NULL OR leased_until <= $1) AND (lease_owner IS NULL OR lease_owner <> $2)
-                 ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+                 ORDER BY run_at LIMIT $4 FOR UPDATE SKIP LOCKED))
              AND state = 'queued' AND run_at <= $1 AND (leased_until IS NULL OR leased_until <= $1)
              RETURNING id, kind, run_at, attempts, max_attempts, lease, enqueued_at, payload";
     RENEW = "UPDATE jobs SET leased_until = $3 + lease WHERE id = $1 AND lease_owner = $2 AND state = 'queued'";
@@ -43,9 +50,9 @@ statements! {
     /// As if it had never been claimed.
     HAND_BACK = "UPDATE jobs SET run_at = $3, attempts = attempts - 1, leased_until = NULL, lease_owner = NULL
                  WHERE id = $1 AND lease_owner = $2 AND state = 'queued'";
-    OLDEST_FREE = "SELECT run_at FROM jobs WHERE state = 'queued' AND (leased_until IS NULL OR leased_until <= $1)
-                   ORDER BY run_at LIMIT 1";
-    NEXT_AFTER = "SELECT run_at FROM jobs WHERE state = 'queued' AND run_at > $1 ORDER BY run_at LIMIT 1";
+    /// The same, with what kept it from being tried.
+    POSTPONE = "UPDATE jobs SET run_at = $3, last_error = $4, attempts = attempts - 1, leased_until = NULL, lease_owner = NULL
+                WHERE id = $1 AND lease_owner = $2 AND state = 'queued'";
     DEPTH = "SELECT kind,
                  count(*) FILTER (WHERE state = 'queued' AND (leased_until IS NULL OR leased_until <= $1)),
                  count(*) FILTER (WHERE state = 'queued' AND leased_until > $1),
@@ -104,10 +111,24 @@ pub(super) async fn insert(tx: &mut Tx, id: Uuid, kind: Kind, run_at: Timestamp,
     tx.execute(INSERT, args![id, kind.name, run_at, kind.max_attempts, micros(kind.lease), now, sealed]).await.map(drop)
 }
 
-/// The claimed jobs, the one due first last (so that callers can pop).
-pub(super) async fn claim(db: &Db, now: Timestamp, owner: Uuid, limit: usize) -> Result<Vec<ClaimedRow>, DbError> {
+/// Of each of `kinds` that has jobs which `owner` could take, now or later: when the first is or was due. The earliest first.
+pub(super) async fn next(db: &Db, kinds: &[&str], now: Timestamp, owner: Uuid) -> Result<Vec<(String, Timestamp)>, DbError> {
+    let names = serde_json::json!(kinds).to_string();
+    let rows = db.query(NEXT, args![names, now, owner]).await?;
+    let mut next = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(run_at) = row.get::<Option<Timestamp>>(1)? {
+            next.push((row.get(0)?, run_at));
+        }
+    }
+    next.sort_by_key(|(_, run_at)| *run_at);
+    Ok(next)
+}
+
+/// Up to `limit` due jobs of `kind`, claimed; the one due first last (so that callers can pop).
+pub(super) async fn claim(db: &Db, kind: &'static str, now: Timestamp, owner: Uuid, limit: usize) -> Result<Vec<ClaimedRow>, DbError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let (rows, _) = db.write_one(CLAIM, args![now, owner, limit]).await?;
+    let (rows, _) = db.write_one(CLAIM, args![now, owner, kind, limit]).await?;
     let mut jobs = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
     jobs.sort_by_key(|job| std::cmp::Reverse((job.run_at, job.id)));
     Ok(jobs)
@@ -147,14 +168,8 @@ pub(super) async fn hand_back(db: &Db, id: Uuid, owner: Uuid, run_at: Timestamp)
     Ok(db.write_one(HAND_BACK, args![id, owner, run_at]).await?.1 == 1)
 }
 
-/// When the job that is free and due first is or was due.
-pub(super) async fn oldest_free(db: &Db, now: Timestamp) -> Result<Option<Timestamp>, DbError> {
-    db.query_opt(OLDEST_FREE, args![now]).await?.map(|row| row.get(0)).transpose()
-}
-
-/// When the next job that is not due yet will be.
-pub(super) async fn next_after(db: &Db, now: Timestamp) -> Result<Option<Timestamp>, DbError> {
-    db.query_opt(NEXT_AFTER, args![now]).await?.map(|row| row.get(0)).transpose()
+pub(super) async fn postpone(db: &Db, id: Uuid, owner: Uuid, run_at: Timestamp, why: String) -> Result<bool, DbError> {
+    Ok(db.write_one(POSTPONE, args![id, owner, run_at, why]).await?.1 == 1)
 }
 
 pub(super) async fn depth(db: &Db, now: Timestamp) -> Result<Vec<KindDepth>, DbError> {

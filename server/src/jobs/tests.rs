@@ -8,6 +8,8 @@ mod figures;
 pub mod ground;
 #[path = "tests/leases.rs"]
 mod leases;
+#[path = "tests/places.rs"]
+mod places;
 #[path = "tests/running.rs"]
 mod running;
 
@@ -21,7 +23,7 @@ use uuid::Uuid;
 use ground::Ground;
 
 /// A kind of work for these tests.
-pub const NOTE: Kind = Kind { name: "test.note", max_attempts: 4, lease: Duration::from_secs(60) };
+pub const NOTE: Kind = Kind { name: "test.note", max_attempts: 4, lease: Duration::from_secs(60), at_once: None };
 
 /// What a handler saw, in the order in which it saw it.
 #[derive(Clone, Default)]

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::attempt::Attempt;
 use super::metrics::Gauges;
-use super::{Handler, Jobs, store};
+use super::{Handler, Jobs, Kind, store};
 use crate::db::DbError;
+use crate::time::Timestamp;
 
 /// The longest pause between two looks at the table: how late a job of another instance can start here.
 pub(super) const POLL: Duration = Duration::from_secs(1);
@@ -20,13 +21,19 @@ const GAUGE_PERIOD: Duration = Duration::from_secs(5);
 /// How long handing back may take after the grace, before the process goes anyway and the leases run out.
 const HAND_BACK_LIMIT: Duration = Duration::from_secs(5);
 
+/// Places that kinds with a number of their own never take, however many of them there are: for what is done in moments, such
+/// as mail. Of very few places one is left to them all the same, or they would never run.
+const RESERVED: usize = 2;
+
 pub(super) struct Worker {
     jobs: Jobs,
-    handlers: HashMap<&'static str, Handler>,
+    handlers: HashMap<&'static str, (Kind, Handler)>,
     concurrency: usize,
     /// Names this worker in the leases it holds.
     owner: Uuid,
     running: JoinSet<bool>,
+    /// What each running task works at.
+    kinds: HashMap<Id, Kind>,
     hand_back: CancellationToken,
     wake: watch::Receiver<u64>,
     /// There may be due jobs that nobody claimed yet.
@@ -38,13 +45,13 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(jobs: Jobs, handlers: HashMap<&'static str, Handler>, concurrency: usize) -> Self {
+    pub(super) fn new(jobs: Jobs, handlers: HashMap<&'static str, (Kind, Handler)>, concurrency: usize) -> Self {
         let owner = jobs.0.random.uuid(jobs.0.clock.now());
         let wake = jobs.0.wake.subscribe();
         let gauges = Gauges::new(handlers.keys().copied());
         let next_look = Instant::now();
-        let (running, hand_back) = (JoinSet::new(), CancellationToken::new());
-        Self { jobs, handlers, concurrency, owner, running, hand_back, wake, pending: true, next_look, blind: false, gauges }
+        let (running, kinds, hand_back) = (JoinSet::new(), HashMap::new(), CancellationToken::new());
+        Self { jobs, handlers, concurrency, owner, running, kinds, hand_back, wake, pending: true, next_look, blind: false, gauges }
     }
 
     pub(super) async fn work(mut self, grace: Duration, stop: CancellationToken) {
@@ -52,63 +59,71 @@ impl Worker {
         gauges.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             if self.pending && self.running.len() < self.concurrency {
-                let claimed = self.claim().await;
-                self.see(claimed);
+                let looked = self.look().await;
+                self.see(looked);
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(ended) = self.running.join_next() => self.settle(ended),
+                Some(ended) = self.running.join_next_with_id() => self.settle(ended),
                 // The sender lives in `self.jobs`, so this never fails.
                 _ = self.wake.changed() => self.pending = true,
-                () = tokio::time::sleep_until(self.next_look), if !self.pending => {
-                    let peeked = self.peek().await;
-                    self.see(peeked);
-                }
+                () = tokio::time::sleep_until(self.next_look), if !self.pending => self.pending = true,
                 _ = gauges.tick() => self.measure().await,
             }
         }
         self.wind_down(grace).await;
     }
 
-    /// Takes as many due jobs as there is room for and starts them.
-    async fn claim(&mut self) -> Result<(), DbError> {
+    /// Looks what is due of the kinds that there is room for, and starts as much of it as there is room for, what waits longest
+    /// first. The look is a read; only a kind that has something due costs a write.
+    async fn look(&mut self) -> Result<(), DbError> {
         let now = self.jobs.0.clock.now();
-        let room = self.concurrency - self.running.len();
         self.pending = false;
         self.next_look = Instant::now() + POLL;
-        let mut claimed = match store::claim(&self.jobs.0.db, now, self.owner, room).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                // It may have been carried out and only the answer lost; jobs that we hold without knowing it must
-                // not stay ours.
-                self.rename();
-                return Err(error);
+        let open: Vec<&str> = self.handlers.values().filter(|(kind, _)| self.room(*kind) > 0).map(|(kind, _)| kind.name).collect();
+        for (name, run_at) in store::next(&self.jobs.0.db, &open, now, self.owner).await? {
+            let Some((kind, handler)) = self.handlers.get(name.as_str()).cloned() else { continue };
+            if run_at > now {
+                self.next_look = self.next_look.min(Instant::now() + run_at.since(now));
+            } else {
+                self.start(kind, &handler, now).await?;
             }
-        };
-        self.pending = claimed.len() == room;
-        while let Some(job) = claimed.pop() {
-            let handler = self.handlers.get(job.kind.as_str()).cloned();
-            let attempt = Attempt { jobs: self.jobs.clone(), job, owner: self.owner, handler, hand_back: self.hand_back.clone() };
-            self.running.spawn(attempt.run());
-        }
-        if !self.pending
-            && let Some(next) = store::next_after(&self.jobs.0.db, now).await?
-        {
-            self.next_look = Instant::now() + next.since(now).min(POLL);
         }
         Ok(())
     }
 
-    /// A cheap read instead of an empty write each second.
-    async fn peek(&mut self) -> Result<(), DbError> {
-        self.next_look = Instant::now() + POLL;
-        let now = self.jobs.0.clock.now();
-        match store::oldest_free(&self.jobs.0.db, now).await? {
-            Some(due) if due <= now => self.pending = true,
-            Some(due) => self.next_look = Instant::now() + due.since(now).min(POLL),
-            None => {}
+    /// Starts as many due jobs of `kind` as there is room for.
+    async fn start(&mut self, kind: Kind, handler: &Handler, now: Timestamp) -> Result<(), DbError> {
+        let room = self.room(kind);
+        if room == 0 {
+            // What was started meanwhile has taken it; whoever ends makes room again.
+            self.pending = true;
+            return Ok(());
+        }
+        let claimed = store::claim(&self.jobs.0.db, kind.name, now, self.owner, room).await;
+        if claimed.is_err() {
+            // It may have been carried out and only the answer lost; jobs that we hold without knowing it must not stay ours.
+            self.rename();
+        }
+        let mut claimed = claimed?;
+        self.pending |= claimed.len() == room;
+        while let Some(job) = claimed.pop() {
+            let (jobs, owner, handler, hand_back) = (self.jobs.clone(), self.owner, handler.clone(), self.hand_back.clone());
+            let task = self.running.spawn(Attempt { jobs, job, owner, handler, hand_back }.run());
+            self.kinds.insert(task.id(), kind);
         }
         Ok(())
+    }
+
+    /// How many jobs of `kind` may be started.
+    fn room(&self, kind: Kind) -> usize {
+        let free = self.concurrency.saturating_sub(self.running.len());
+        let Some(at_once) = kind.at_once else { return free };
+        let (same, counted) = self.kinds.values().fold((0, 0), |(same, counted), running| {
+            (same + usize::from(running.name == kind.name), counted + usize::from(running.at_once.is_some()))
+        });
+        let together = self.concurrency.saturating_sub(RESERVED).max(1);
+        free.min(at_once.max(1).saturating_sub(same)).min(together.saturating_sub(counted))
     }
 
     fn see(&mut self, looked: Result<(), DbError>) {
@@ -123,8 +138,14 @@ impl Worker {
     }
 
     /// A job whose outcome was not recorded must not stay ours: under a new name we may claim it again when its lease ends.
-    fn settle(&mut self, ended: Result<bool, JoinError>) {
-        if !matches!(ended, Ok(true)) {
+    fn settle(&mut self, ended: Result<(Id, bool), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        // More of its kind may have waited for its place.
+        self.pending |= self.kinds.remove(&id).is_some_and(|kind| kind.at_once.is_some());
+        if !matches!(ended, Ok((_, true))) {
             self.rename();
         }
     }

@@ -100,7 +100,7 @@ impl Mailer {
         let outcome = self.hand_over(job, date, to, &rendered).await;
         let label = match &outcome {
             Ok(()) => "sent",
-            Err(JobError::Retry(_)) => "retry",
+            Err(JobError::Retry(_) | JobError::Later { .. }) => "retry",
             Err(JobError::Dead(_)) => "refused",
         };
         counter!("keystead_mail_sent_total", "template" => template, "outcome" => label).increment(1);

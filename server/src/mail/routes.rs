@@ -1,7 +1,7 @@
 //! `/dev/mailbox`, mounted in development only.
 
 use axum::Router;
-use axum::extract::{FromRef, Path, State};
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::mailbox::{Mail, Mailbox};
 use super::page::{MAILBOX_CSS, render_page};
 use crate::error::{Code, Problem};
+use crate::http::extract::Path;
 
 /// The list needs its style sheet and nothing else.
 const PAGE_CSP: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -3,7 +3,7 @@
 //! That scope alone must not lead to others: whoever registers a client, changes it or gives it a new secret could then
 //! act as it, so they must hold each scope of the client that roles decide about: Keystead's own, and those that some role grants.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
@@ -20,7 +20,7 @@ use crate::access::scope::ClientsWrite;
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::page::{List, PageQuery};
 use crate::idempotency::{self, Idempotent};

@@ -55,7 +55,7 @@ use crate::sessions::Revocations;
 use crate::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-pub use backchannel::{BACKCHANNEL_LOGOUT, handlers, is_public};
+pub use backchannel::{BACKCHANNEL_LOGOUT, Cost, STATEMENTS as BACKCHANNEL_STATEMENTS, handlers, is_public, pause};
 pub use client::{AuthMethod, Client, Grant, RelyingParty};
 pub use client_body::{ClientBody, ClientWithSecret};
 pub use clients::{CLIENT_CHANGED, Clients};

@@ -26,6 +26,8 @@ mod redirect;
 mod revoke;
 #[path = "tests/services.rs"]
 mod services;
+#[path = "tests/silent_receivers.rs"]
+mod silent_receivers;
 #[path = "tests/token.rs"]
 mod token;
 #[path = "tests/userinfo.rs"]

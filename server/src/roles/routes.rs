@@ -1,6 +1,6 @@
 //! `/api/v1/admin/roles`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::{self, Action};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::if_match::{IfMatch, etag};
 use crate::http::page::{List, PageQuery, place_of};

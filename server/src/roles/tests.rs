@@ -48,7 +48,10 @@ fn scopes(roles: &[&str]) -> Vec<String> {
 #[test]
 fn built_in_roles_grant_what_the_contract_says() {
     assert_eq!(scopes(&["admin"]), SCOPES);
-    assert_eq!(scopes(&["auditor"]), ["audit:read", "flags:read", "jobs:read", "ops:read", "roles:read", "users:read"]);
+    assert_eq!(
+        scopes(&["auditor"]),
+        ["audit:read", "flags:read", "jobs:read", "ops:read", "quotas:read", "roles:read", "transactions:read", "users:read"]
+    );
     assert_eq!(scopes(&["user"]), Vec::<&str>::new());
     assert_eq!(scopes(&[]), Vec::<&str>::new());
 }

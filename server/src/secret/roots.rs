@@ -170,6 +170,11 @@ pub(super) fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     tag
 }
 
+/// A key for authenticating that follows from another key, which seals (HKDF-SHA-256).
+pub(super) fn expand_from(key: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
+    expand(&Salt::new(HKDF_SHA256, SALT).extract(key), label, "mac")
+}
+
 struct Length(usize);
 
 impl hkdf::KeyType for Length {

@@ -14,7 +14,7 @@ use super::store::Session;
 use super::verify::{ACCESS_TOKEN_TYPE, Actor as ActClaim, Audience, Claims};
 use super::{EndReason, FIRST_PARTY_CLIENT, Sessions, impersonation_store as store};
 use crate::access::SCOPES;
-use crate::access::scope::{PERSONAL, UsersImpersonate};
+use crate::access::scope::{LENT, UsersImpersonate};
 use crate::accounts::{PersonView, Status};
 use crate::audit::Actor;
 use crate::error::{Code, Problem};
@@ -54,7 +54,7 @@ impl Sessions {
     fn lent(&self, person: &PersonView) -> Vec<String> {
         let roles = self.roles.snapshot();
         let of_application = roles.scopes_of(&person.roles).into_iter().filter(|scope| !SCOPES.contains(scope));
-        PERSONAL.iter().copied().chain(of_application).map(str::to_owned).collect()
+        LENT.iter().copied().chain(of_application).map(str::to_owned).collect()
     }
 
     /// The access token of a session that was prepared so, as long as it lasts; and its seconds. There is no other token of it.

@@ -1,6 +1,6 @@
 //! `/api/v1/auth/refresh|logout|logout-all|me|verify|session` and `/api/v1/sessions`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, OptionalJson, Query, json_bytes};
+use crate::http::extract::{Json, OptionalJson, Path, Query, json_bytes};
 use crate::http::guard::{Caller, MaybePresent, Present, take, take_address};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
@@ -382,9 +382,8 @@ async fn revoke(
     caller: Caller,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    let Path(id) = id?;
     // Somebody else's session answers like one that does not exist.
     if app.sessions.end_on_record(id, caller.user, EndReason::Revoked, Actor::User(caller.user), &origin, now).await? {
         Ok(StatusCode::NO_CONTENT)

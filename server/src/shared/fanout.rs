@@ -206,7 +206,7 @@ fn channel(topic: &str) -> String {
     format!("ks:t:{topic}")
 }
 
-fn dropped(count: usize) {
+pub(super) fn dropped(count: usize) {
     if count > 0 {
         metrics::counter!("keystead_fanout_dropped_total").increment(count as u64);
     }

@@ -9,6 +9,9 @@
 //! takes writes again. While it is lost every instance grants a whole budget of its own, values live
 //! in the instance that stored them, messages wait in a bounded queue, and no lease is granted.
 //!
+//! Without Redis, instances on one PostgreSQL still hear each other's messages, over the database (`notify.rs`); budgets, values and
+//! leases are then in each process.
+//!
 //! The algorithm stands in [`window`]; `link.rs` holds the line to Redis, `fanout.rs` the messages,
 //! `target.rs` the forms of `REDIS_URL`, `remote.rs` the names of everything in Redis.
 
@@ -18,12 +21,14 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use crate::db::Exchange;
 use crate::time::{Clock, Timestamp};
 
 mod expiring;
 mod fanout;
 mod link;
 mod local;
+mod notify;
 mod remote;
 mod target;
 pub mod window;
@@ -32,6 +37,7 @@ pub use link::Patience;
 
 use link::Missed;
 use local::{Limiter, Values};
+use notify::Notifier;
 use remote::Remote;
 use target::Target;
 
@@ -95,12 +101,22 @@ struct Inner {
     values: Values,
     heard: broadcast::Sender<Message>,
     remote: Option<Remote>,
+    /// Messages alone, over the database.
+    notifier: Option<Notifier>,
 }
 
 impl Shared {
     /// Shared with nobody: everything is in this process.
     pub fn in_process(clock: Clock) -> Self {
-        Self::with(clock, broadcast::Sender::new(BEHIND), None)
+        Self::with(clock, broadcast::Sender::new(BEHIND), None, None)
+    }
+
+    /// Messages over the PostgreSQL behind `exchange`, everything else in this process: what an installation without Redis
+    /// has. Messages come when they can; nothing may depend on them.
+    pub fn over_database(exchange: Exchange, clock: Clock, topics: &'static [&'static str]) -> Self {
+        let heard = broadcast::Sender::new(BEHIND);
+        let notifier = Notifier::start(exchange, random_name(), topics, heard.clone());
+        Self::with(clock, heard, None, Some(notifier))
     }
 
     /// Shared over the Redis at `url` (forms: see the manual of `REDIS_URL`; `redis://`, `rediss://`,
@@ -122,11 +138,11 @@ impl Shared {
         let target = Target::parse(url)?;
         let heard = broadcast::Sender::new(BEHIND);
         let remote = Remote::start(target, patience, random_name(), topics, heard.clone()).await;
-        Ok(Self::with(clock, heard, Some(remote)))
+        Ok(Self::with(clock, heard, Some(remote), None))
     }
 
-    fn with(clock: Clock, heard: broadcast::Sender<Message>, remote: Option<Remote>) -> Self {
-        Self(Arc::new(Inner { clock, limiter: Limiter::new(), values: Values::new(), heard, remote }))
+    fn with(clock: Clock, heard: broadcast::Sender<Message>, remote: Option<Remote>, notifier: Option<Notifier>) -> Self {
+        Self(Arc::new(Inner { clock, limiter: Limiter::new(), values: Values::new(), heard, remote, notifier }))
     }
 
     /// Takes `cost` from the budget of `(scope, key)`, atomically over all instances; on a lost Redis
@@ -155,6 +171,9 @@ impl Shared {
         let message = Message { topic, payload };
         if let Some(remote) = &self.0.remote {
             remote.send(message.clone());
+        }
+        if let Some(notifier) = &self.0.notifier {
+            notifier.send(message.clone());
         }
         // Nobody listening is no error.
         let _ = self.0.heard.send(message);
@@ -223,6 +242,11 @@ impl Shared {
         }
     }
 
+    /// Whether messages reach no other process, by configuration.
+    pub fn is_alone(&self) -> bool {
+        self.0.remote.is_none() && self.0.notifier.is_none()
+    }
+
     /// Whether Redis answers.
     pub fn health(&self) -> Health {
         match &self.0.remote {
@@ -245,10 +269,13 @@ impl Shared {
         }
     }
 
-    /// Sends what is still queued, if Redis answers, and stops the background tasks.
+    /// Sends what is still queued, if Redis (or the database) answers, and stops the background tasks.
     pub async fn close(&self) {
         if let Some(remote) = &self.0.remote {
             remote.close().await;
+        }
+        if let Some(notifier) = &self.0.notifier {
+            notifier.close().await;
         }
     }
 

@@ -59,7 +59,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "keystead_backchannel_logouts_total",
         &["outcome"],
-        "Attempts to tell a client that a session ended, by outcome (delivered, refused, unreachable, forbidden).",
+        "Attempts to tell a client that a session ended, by outcome (delivered, refused, unreachable, forbidden, left_alone).",
     ),
     gauge("keystead_build_info", &["version"], "Always 1; the label names the running version."),
     counter("keystead_cache_requests_total", &["cache", "result"], "Look-ups in a cache in memory, by cache and result (hit, miss)."),
@@ -121,6 +121,30 @@ pub const METRICS: &[Metric] = &[
     gauge("keystead_password_pool_queue", &[], "Passwords that wait to be hashed or verified."),
     counter("keystead_password_pool_refused_total", &[], "Passwords refused with 503 because the wait would have been too long."),
     histogram("keystead_password_pool_wait_seconds", &[], "How long passwords waited before they were hashed or verified."),
+    counter("keystead_quota_consumed_total", &["quota"], "Units consumed, by quota."),
+    counter("keystead_quota_refused_total", &["quota"], "Requests refused with 429 because too little was left, by quota."),
+    counter(
+        "keystead_quota_reservations_total",
+        &["outcome", "quota"],
+        "Reservations that were made, committed and released, by quota; what is missing in the end has expired.",
+    ),
+    counter("keystead_quota_warnings_total", &["quota"], "People who came to the threshold of a quota, once per period, by quota."),
+    counter(
+        "keystead_realtime_closes_total",
+        &["reason"],
+        "Realtime connections that ended, by reason (lost, closed_by_client, or the reason in the close frame).",
+    ),
+    gauge("keystead_realtime_connections", &[], "Realtime connections that are open."),
+    counter("keystead_realtime_frames_total", &[], "Frames that realtime clients sent."),
+    counter("keystead_realtime_joins_total", &[], "Channels that realtime clients joined."),
+    counter(
+        "keystead_realtime_closes_total",
+        &["reason"],
+        "Realtime connections that ended, by reason (lost, closed_by_client, or the reason in the close frame).",
+    ),
+    gauge("keystead_realtime_connections", &[], "Realtime connections that are open."),
+    counter("keystead_realtime_frames_total", &[], "Frames that realtime clients sent."),
+    counter("keystead_realtime_joins_total", &[], "Channels that realtime clients joined."),
     counter(
         "keystead_refreshes_total",
         &["branch"],
@@ -140,6 +164,17 @@ pub const METRICS: &[Metric] = &[
     gauge("process_resident_memory_bytes", &[], "Memory of this process that is in RAM."),
     gauge("process_start_time_seconds", &[], "When this process started, in seconds since the Unix epoch."),
     gauge("process_threads", &[], "Threads of this process."),
+    gauge("keystead_transcript_listeners", &[], "Live streams of transcripts that are open on this instance."),
+    counter(
+        "keystead_transcript_listeners_behind_total",
+        &[],
+        "Times that a listener was too slow for the live stream of a transcript, was told so and was read to from the database.",
+    ),
+    counter(
+        "keystead_transcript_segments_total",
+        &["outcome"],
+        "Segments of transcripts that were posted, by outcome (stored, repeated: accepted without effect, refused: with a conflict or after the end).",
+    ),
 ];
 
 /// The table as `docs/metrics.md` has it.

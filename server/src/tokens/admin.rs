@@ -1,7 +1,6 @@
 //! `/api/v1/admin/users/{id}/tokens`: what programs somebody has let in, and an end to it.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,7 +13,7 @@ use crate::access::scope::{UsersRead, UsersWrite};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::page::{List, PageQuery};
 
@@ -30,10 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn list(
     State(app): State<App>,
     _caller: Scoped<UsersRead>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<List<TokenView>>, Problem> {
-    let Path(id) = id?;
     app.people.view(id).await?.ok_or(Code::NotFound)?;
     page(&app.tokens, &query, id).await.map(Json)
 }
@@ -49,9 +47,8 @@ async fn revoke(
     caller: Scoped<UsersWrite>,
     Now(now): Now,
     origin: Origin,
-    ids: Result<Path<(Uuid, Uuid)>, PathRejection>,
+    Path((id, token)): Path<(Uuid, Uuid)>,
 ) -> Result<StatusCode, Problem> {
-    let Path((id, token)) = ids?;
     let person = app.people.view(id).await?.ok_or(Code::NotFound)?;
     if let Some(scope) = app.beyond(&caller, &person.roles).await? {
         let detail = format!("The account may do more than you: it takes the scope `{scope}`, which you do not hold.");

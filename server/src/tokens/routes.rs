@@ -1,7 +1,6 @@
 //! `/api/v1/account/tokens`: for the person alone; no token opens these.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use secrecy::ExposeSecret;
@@ -18,7 +17,7 @@ use super::{revocation, revoke as end, store};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Caller;
 use crate::http::page::{List, PageQuery};
 use crate::idempotency::{self, Idempotent};
@@ -92,9 +91,8 @@ async fn revoke(
     caller: Caller,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    let Path(id) = id?;
     let key = app.ground.keyring.get(caller.user).await?;
     let event = revocation(&app, id, now).actor(caller.subject.into()).origin(&app.ground, Some(&key), &origin);
     match end(&app, id, caller.user, event, now).await? {

@@ -1,7 +1,6 @@
 //! `/api/v1/voice/sessions`: open, list, see, end.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +15,7 @@ use crate::access::scope::{VoiceRead, VoiceWrite};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::{Personal, Subject, Verified, take_address};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
@@ -97,9 +96,8 @@ async fn show(
     State(app): State<App>,
     caller: Personal<VoiceRead>,
     Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<Json<VoiceSessionAnswer>, Problem> {
-    let Path(id) = id?;
     let found = store::find(&app.ground.db, id, caller.user).await?.ok_or(Code::NotFound)?;
     let key = app.ground.keyring.get(caller.user).await?;
     Ok(Json(VoiceSessionAnswer { voice_session: view::open(&found, &key, now)? }))
@@ -116,10 +114,9 @@ async fn end(
     caller: Personal<VoiceWrite>,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<Json<VoiceSessionAnswer>, Problem> {
     holder(&caller)?;
-    let Path(id) = id?;
     let voice_session = ending::end(&app, id, caller.user, &origin, now).await?;
     Ok(Json(VoiceSessionAnswer { voice_session }))
 }

@@ -1,7 +1,6 @@
 //! `/api/v1/voice/sessions/{id}/token` and `/api/v1/voice/token/redeem`: the way into a room.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +15,7 @@ use crate::access::scope::{VoiceRedeem, VoiceWrite};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::Json;
+use crate::http::extract::{Json, Path};
 use crate::http::guard::{Personal, Scoped, take, take_address};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
@@ -41,7 +40,7 @@ async fn token(
     caller: Personal<VoiceWrite>,
     visit: Visit,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     request: Result<Idempotent<NewVoiceToken>, Problem>,
 ) -> Result<Response, Problem> {
     let holder = holder(&caller)?;
@@ -49,7 +48,7 @@ async fn token(
     take_address(&app, &visit, Policy::VoiceToken).await?;
     take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
     // Before the body is looked at: somebody else's session is not there, whatever is sent to it.
-    let (Path(id), now) = (id?, visit.now());
+    let now = visit.now();
     store::own(&app.ground.db, id, caller.user, now).await?.ok_or(Code::NotFound)?;
     let Idempotent(NewVoiceToken {}, key) = request?;
     let (this, token) = (app.clone(), caller.token());

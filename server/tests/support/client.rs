@@ -9,6 +9,7 @@ use reqwest::cookie::{CookieStore, Jar};
 use serde_json::Value;
 
 use super::contract::Contract;
+use super::events::Events;
 
 /// A caller of one server. Clones share connections and cookies; `with_…` gives a changed clone.
 #[derive(Clone)]
@@ -117,6 +118,19 @@ impl Client {
     pub async fn send_bytes(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         let request = self.request(method.clone(), path).header(CONTENT_TYPE, content_type).body(body);
         self.finish(method, path, request).await
+    }
+
+    /// GET of an event stream, which must be answered as one.
+    pub async fn listen(&self, path: &str) -> Events {
+        let response = self.request(Method::GET, path).header("accept", "text/event-stream").send().await;
+        let response = response.unwrap_or_else(|error| panic!("GET {path}: no answer: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        assert!(headers.contains_key("x-request-id"), "{headers:?}");
+        if status != 200 {
+            panic!("expected a stream: {status}\n{}", response.text().await.unwrap_or_default());
+        }
+        assert!(headers[CONTENT_TYPE].as_bytes().starts_with(b"text/event-stream"), "{headers:?}");
+        Events::of(response)
     }
 
     /// The status of a GET, `None` where nobody answers; without the contract, for servers that are still starting.

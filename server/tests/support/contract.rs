@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::client::Answer;
 
 /// Under `/api`, and rightly not part of the document.
-const UNDOCUMENTED: &[&str] = &["/api/docs", "/api/openapi.json"];
+const UNDOCUMENTED: &[&str] = &["/api/docs", "/api/openapi.json", "/api/asyncapi.json"];
 
 /// The document and the validators made from it so far.
 pub struct Contract {

@@ -4,6 +4,7 @@
 //!   and a movable clock; several may share one database, as in a cluster.
 //! - [`Client`] (`client.rs`) sends requests. Every answer it gets is held against the generated
 //!   OpenAPI document (`contract.rs`), so each test is a contract test too.
+//! - [`Events`] (`events.rs`) reads a stream of server-sent events.
 //! - `mailbox.rs` waits for mail and takes codes and links out of it; `people.rs` signs people up.
 //! - `tables.rs` looks behind the answers: rows, audit trail, metrics.
 //! - [`Process`] (`process.rs`) runs the real binary, to be killed and started again.
@@ -16,6 +17,7 @@
 
 mod client;
 mod contract;
+mod events;
 mod mailbox;
 mod people;
 mod process;
@@ -27,6 +29,7 @@ mod tables;
 #[expect(unused_imports, reason = "the whole toolbox in one place, used or not")]
 pub use self::{
     client::{Answer, Client},
+    events::{Events, Sent},
     mailbox::Mail,
     people::{PASSWORD, SignedIn},
     process::Process,

@@ -8,12 +8,11 @@ use super::chunk::LINES;
 use super::entry::Entry;
 use super::lines::{LINE_MAX, Line, Lines};
 use super::{LineError, Report};
-use crate::accounts::{NewUser, Status, seal_new, store};
-use crate::audit::{self, Actor, Target};
+use crate::accounts::{By, NewUser, Status, seal_new, store};
+use crate::audit::{self, Target};
 use crate::db::{Db, DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
-use crate::http::context::Origin;
 use crate::roles;
 use crate::secret::SealError;
 use crate::time::Timestamp;
@@ -26,8 +25,7 @@ pub(super) type Entries = Vec<(Index, Entry)>;
 /// An import that is carried out while its stream arrives.
 pub struct Import {
     ground: Ground,
-    actor: Actor,
-    origin: Option<Origin>,
+    by: By,
     grantable: Vec<String>,
     /// Nothing is written; who would be is kept, so that a repeated address is seen.
     dry: Option<HashSet<Index>>,
@@ -37,10 +35,10 @@ pub struct Import {
 }
 
 impl Import {
-    /// Nothing read yet. `grantable` are the roles that `actor` may give away; with `dry_run` nothing is written.
-    pub fn new(ground: Ground, actor: Actor, origin: Option<Origin>, grantable: Vec<String>, dry_run: bool) -> Self {
+    /// Nothing read yet. `grantable` are the roles that whoever sends it may give away; with `dry_run` nothing is written.
+    pub fn new(ground: Ground, by: By, grantable: Vec<String>, dry_run: bool) -> Self {
         let dry = dry_run.then(HashSet::new);
-        Self { ground, actor, origin, grantable, dry, lines: Lines::default(), waiting: Vec::new(), report: Report::default() }
+        Self { ground, by, grantable, dry, lines: Lines::default(), waiting: Vec::new(), report: Report::default() }
     }
 
     /// Takes the next bytes of the stream; writes whenever enough people are together.
@@ -101,11 +99,7 @@ impl Import {
         let ground = &self.ground;
         let now = ground.clock.now();
         let people = people(ground, fresh, now).await?;
-        let event = audit::Event::new(ground, audit::USERS_IMPORTED, now).actor(self.actor).target(Target::none("users"));
-        let event = match &self.origin {
-            Some(origin) => event.origin(ground, None, origin),
-            None => event,
-        };
+        let event = self.by.event(ground, audit::USERS_IMPORTED, Target::none("users"), now);
         ground
             .db
             .write(async move |tx| match insert(tx, &people, &event, now).await? {

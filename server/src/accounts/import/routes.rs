@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
 use http::{HeaderMap, StatusCode, header};
@@ -20,16 +20,18 @@ use super::store::{self, Order};
 use super::view::ImportAnswer;
 use super::{Export, Import, Report, exported};
 use crate::access::scope;
+use crate::accounts::By;
 use crate::app::App;
-use crate::audit::{self, Actor, Event};
+use crate::audit::Actor;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::body::BodyTooLarge;
 use crate::http::context::Origin;
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::gate::Allowance;
-use crate::http::guard::{Scope, Scoped, lacks, take};
+use crate::http::guard::{Scope, Scoped, Verified, lacks, take};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
+use crate::secret::PersonKey;
 
 const PATH: &str = "/api/v1/admin/users/import";
 
@@ -87,6 +89,7 @@ async fn import(
     }
     take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
     let actor: Actor = caller.subject.into();
+    let by = By { origin: Some(origin), key: key_of(&app, &caller).await?, ..By::of(actor) };
     let order = Order { actor, grantable: grantable(&app, &caller).await?, dry_run: query.dry_run };
     let mut stream = Stream { app: &app, order, short: Vec::new(), bytes: 0, lines: Lines::default(), spool: None };
     if let Err(problem) = stream.receive(body).await {
@@ -114,12 +117,11 @@ async fn import(
         }
     }
     if let Some(spool) = spool {
-        let event = Event::new(&app.ground, audit::USERS_IMPORT_QUEUED, visit.now()).actor(actor).detail("dryRun", query.dry_run);
-        let id = spool.close(lines.seen(), event, &origin).await?;
+        let id = spool.close(lines.seen(), &by, query.dry_run).await?;
         let location = format!("{PATH}/{id}");
         return Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer(&app, id).await?)).into_response());
     }
-    let mut import = Import::new(app.ground.clone(), actor, Some(origin), order.grantable, order.dry_run);
+    let mut import = Import::new(app.ground.clone(), by, order.grantable, order.dry_run);
     for line in short {
         import.take(line).await?;
     }
@@ -222,10 +224,7 @@ async fn export(
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Problem> {
     take(&app, &visit, Policy::ApiUser, caller.subject.id().as_bytes()).await?;
-    let key = match caller.subject.person() {
-        Some(person) => Some(app.ground.keyring.get(person).await?),
-        None => None,
-    };
+    let key = key_of(&app, &caller).await?;
     let event = exported(&app.ground, query.passwords).actor(caller.subject.into()).origin(&app.ground, key.as_ref(), &origin);
     let export = Export::open(&app.ground, query.passwords, event).await?;
     // An answer that breaks off shows as such: the connection does.
@@ -236,6 +235,14 @@ async fn export(
     let name = "attachment; filename=\"users.ndjson\"";
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, Body::from_stream(pages)).into_response())
+}
+
+/// The key that seals where `caller` came from, if they are a person.
+async fn key_of(app: &App, caller: &Verified) -> Result<Option<PersonKey>, Problem> {
+    match caller.subject.person() {
+        Some(person) => Ok(Some(app.ground.keyring.get(person).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The roles that grant nothing beyond what `caller` was granted: nobody makes an administrator of somebody without being one.

@@ -7,10 +7,10 @@ use super::chunk::Chunk;
 use super::lines::Line;
 use super::store::{self, Order};
 use super::work::{IMPORT, Ticket};
-use crate::audit::{self, Event, Target};
+use crate::accounts::By;
+use crate::audit::{self, Target};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
-use crate::http::context::Origin;
 
 /// Imports that may wait at a time: each takes room in the database.
 const WAITING_MAX: i64 = 10;
@@ -58,18 +58,18 @@ impl Spool {
         Ok(())
     }
 
-    /// All `lines` have come: the work begins. `event` tells of it.
+    /// All `lines` have come: the work begins, on record.
     ///
     /// # Errors
     /// The store does not answer.
-    pub(super) async fn close(mut self, lines: u64, event: Event, origin: &Origin) -> Result<Uuid, Problem> {
+    pub(super) async fn close(mut self, lines: u64, by: &By, dry_run: bool) -> Result<Uuid, Problem> {
         if !self.chunk.is_empty() {
             self.keep().await?;
         }
         let (ground, id, kept) = (self.ground.clone(), self.id, self.kept);
         let now = ground.clock.now();
-        let event = event.target(Target::none("users")).detail("import", id.to_string()).detail("lines", lines);
-        let event = event.origin(&ground, None, origin);
+        let event = by.event(&ground, audit::USERS_IMPORT_QUEUED, Target::none("users"), now);
+        let event = event.detail("dryRun", dry_run).detail("import", id.to_string()).detail("lines", lines);
         self.ground
             .db
             .write(async move |tx| {

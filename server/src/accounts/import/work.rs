@@ -26,7 +26,7 @@ use crate::roles::Snapshot;
 use crate::time::Timestamp;
 
 /// Carries a large import out.
-pub const IMPORT: Kind = Kind { name: "users.import", max_attempts: 20, lease: Duration::from_secs(60) };
+pub const IMPORT: Kind = Kind { name: "users.import", max_attempts: 20, lease: Duration::from_secs(60), at_once: Some(1) };
 
 /// Addresses of a dry run that are forgotten in one transaction.
 const FORGOTTEN: i64 = 5_000;

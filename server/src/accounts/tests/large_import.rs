@@ -284,6 +284,33 @@ async fn a_long_export_is_streamed(store: Store) {
     assert_eq!(by_address(&admin.api.get(EXPORT).await.expect(200).text).len(), 1204);
 }
 
+/// Where somebody sat who sent people is theirs: erasing them makes it unreadable, for a short import and for a large one.
+async fn where_a_sender_sat_goes_with_them(store: Store) {
+    let instance = Instance::start(store).await;
+    let sender = admin(&instance).await;
+    send(&sender.api, ROUTE, &[json!({"email": "ada@example.com", "name": "Ada"})]).await.expect(200);
+    let location = hand_in(&sender.api, ROUTE, &[person(1), padding()]).await;
+    ended(&sender.api, &location).await;
+    let auditor = instance.signed_up("auditor@example.com").await;
+    instance.set_roles(&auditor, "auditor").await;
+    let origins = async |action: &str| {
+        let path = format!("/api/v1/admin/audit?actor={}&action={action}", sender.id());
+        let items = auditor.api.get(&path).await.expect(200).body["items"].clone();
+        items.as_array().unwrap().iter().map(|event| event["ip"].clone()).collect::<Vec<_>>()
+    };
+    // The parts of a large import are written by a job, which sits nowhere.
+    assert_eq!(origins("users.imported").await, [json!(null), json!("127.0.0.1")]);
+    assert_eq!(origins("users.import_queued").await, [json!("127.0.0.1")]);
+
+    let id = sender.id().parse().unwrap();
+    let by = || keystead::accounts::By::of(keystead::audit::Actor::Operator);
+    instance.change("UPDATE users SET roles = 'user' WHERE id = $1", keystead::args![uuid::Uuid::parse_str(sender.id()).unwrap()]).await;
+    instance.running.app.lifecycle.delete(id, by(), instance.clock.now()).await.unwrap();
+    instance.running.app.lifecycle.erase(id, by(), instance.clock.now()).await.unwrap();
+    assert_eq!(origins("users.imported").await, [json!(null), json!(null)]);
+    assert_eq!(origins("users.import_queued").await, [json!(null)]);
+}
+
 both_stores!(
     a_large_import_is_carried_out_in_the_background,
     a_large_dry_run_writes_nobody,
@@ -294,5 +321,6 @@ both_stores!(
     too_many_may_not_wait,
     people_go_out_as_they_came_in,
     only_administrators_export,
-    a_long_export_is_streamed
+    a_long_export_is_streamed,
+    where_a_sender_sat_goes_with_them,
 );

@@ -5,8 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -24,7 +23,7 @@ use crate::audit::{self, Target};
 use crate::config::IMPERSONATION_MAX;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::Json;
+use crate::http::extract::{Json, Path};
 use crate::http::guard::{Scoped, Subject, Verified};
 use crate::idempotency::{self, Idempotent};
 use crate::mail::{self, Letter};
@@ -79,10 +78,9 @@ async fn impersonate(
     caller: Scoped<UsersImpersonate>,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     Idempotent(typed, key): Idempotent<Impersonate>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id?;
     let minutes = typed.minutes.unwrap_or(MINUTES);
     if !(1..=IMPERSONATION_MAX.as_secs() / MINUTE).contains(&minutes) {
         return Err(Problem::new(Code::ValidationFailed).field("minutes", "out_of_range", "Use a number from 1 to 60."));

@@ -1,7 +1,6 @@
 //! `/api/v1/admin/jobs`: what waits in the queue, what failed for good, and another try. Payloads are sealed and shown to nobody.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +12,7 @@ use crate::app::App;
 use crate::audit::{self, Target};
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::page::{List, PageQuery};
 use crate::jobs::{JobInfo, Retried, State as Status};
@@ -76,9 +75,8 @@ async fn retry(
     caller: Scoped<JobsWrite>,
     Now(now): Now,
     origin: Origin,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
 ) -> Result<Json<JobAnswer>, Problem> {
-    let Path(id) = id?;
     let key = match caller.subject.person() {
         Some(person) => Some(app.ground.keyring.get(person).await?),
         None => None,

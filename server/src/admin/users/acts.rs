@@ -1,6 +1,6 @@
 //! Accounts are opened and closed.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::audit::{self, Target};
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, OptionalJson};
+use crate::http::extract::{Json, OptionalJson, Path};
 use crate::http::guard::Scoped;
 use crate::passwords;
 use crate::sessions::EndReason;

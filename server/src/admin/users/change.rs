@@ -1,6 +1,6 @@
 //! Another profile, other roles.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::accounts::{ProfileChange, check_name, check_role};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::Json;
+use crate::http::extract::{Json, Path};
 use crate::http::guard::Scoped;
 use crate::http::if_match::IfMatch;
 

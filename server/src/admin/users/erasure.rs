@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::access::scope::UsersWrite;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, OptionalJson};
+use crate::http::extract::{Json, OptionalJson, Path};
 use crate::http::guard::Scoped;
 use crate::time::Timestamp;
 

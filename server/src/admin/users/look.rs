@@ -1,6 +1,6 @@
 //! Who there is.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,7 +14,7 @@ use crate::accounts::directory::{self, Filter};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
 use crate::http::page::{List, PageQuery};
 use crate::sessions::{self, SessionItem};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::Import;
+use crate::accounts::By;
 use crate::accounts::import::{self, Report};
 use crate::app::App;
 use crate::audit::Actor;
@@ -15,7 +16,7 @@ const CHUNK: usize = 64 * 1024;
 impl Import {
     pub(super) async fn act(&self, app: &App, output: Output) -> Result<(), Failure> {
         let grantable = app.roles.snapshot().names().map(str::to_owned).collect();
-        let mut import = import::Import::new(app.ground.clone(), Actor::Operator, None, grantable, self.dry_run);
+        let mut import = import::Import::new(app.ground.clone(), By::of(Actor::Operator), grantable, self.dry_run);
         let mut source = self.open()?;
         let mut chunk = vec![0; CHUNK];
         loop {

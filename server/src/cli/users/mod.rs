@@ -10,7 +10,7 @@ mod show;
 use clap::{ArgGroup, Args, Subcommand};
 
 use self::act::Act;
-use super::installation::within;
+use super::installation::{self, within, within_new};
 use super::{Failure, Output, block_on, password, settings};
 use crate::accounts::directory::{self, Entry, Who};
 use crate::app::App;
@@ -148,13 +148,17 @@ pub struct Target {
 
 impl Users {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
-        let settings = settings()?;
         let output = *output;
+        let settings = match &self {
+            // The first account may come before the first start.
+            Self::Create(_) => settings()?,
+            _ => installation::settings()?,
+        };
         match self {
             Self::Create(create) => {
                 // The password is read before the runtime starts: standard input blocks.
                 let password = password::choose(&create, &mut password::Terminal::process(), || Random::system().bytes())?;
-                block_on(1, within(settings, async |app: &App| create.act(app, password, output).await))
+                block_on(1, within_new(settings, async |app: &App| create.act(app, password, output).await))
             }
             Self::Import(import) => block_on(1, within(settings, async |app: &App| import.act(app, output).await)),
             Self::Export(export) => block_on(1, within(settings, async |app: &App| export.act(app).await)),

@@ -129,6 +129,7 @@ fn the_defaults_are_the_documented_ones() {
     ];
     let budgets: Vec<(u32, u64)> = budgets.iter().map(|budget| (budget.limit, budget.window.as_secs() / 60)).collect();
     assert_eq!(budgets, [(100, 15), (600, 1), (20, 1), (10, 5), (5, 60), (3, 15), (3, 15), (10, 5), (20, 15), (120, 1)]);
+    assert_eq!((s.usage.zone.iana_name(), s.usage.warn_percent, s.privacy.retention.quotas), (Some("UTC"), 80, 90));
     assert!(l.enabled && !s.dev_clock && s.privacy.policies.is_empty());
     assert_eq!((s.privacy.retention_days, s.voice.token_ttl, s.voice.idle_ttl), (90, minutes(10), minutes(30)));
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/auth/authorization/lookup|approve|deny` and `/api/v1/account/applications`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use super::{endpoint, pushed};
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::{Caller, MaybeCaller};
 use crate::http::page::{List, PageQuery};
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 use ipnet::IpNet;
-use moka::sync::Cache;
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::address::is_public;
@@ -23,12 +23,17 @@ use crate::ground::Ground;
 use crate::jobs::JobError;
 
 const CONNECT: Duration = Duration::from_secs(3);
-/// The whole exchange: few jobs run at a time, and a client that hangs must not hold up the mail.
+/// The whole exchange.
 const WHOLE: Duration = Duration::from_secs(5);
-/// How long a client that did not answer is left alone: a thousand sessions of it that end together must not keep every
-/// worker waiting for it a thousand times.
-const LEFT_ALONE: Duration = Duration::from_secs(10);
-const LEFT_ALONE_MAX: u64 = 10_000;
+/// An answer that takes longer is a slow one: it kept those waiting who come after it.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// A client took a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// It took its time.
+    pub slowly: bool,
+}
 
 /// Why a client was not told.
 #[derive(Debug, thiserror::Error)]
@@ -70,38 +75,29 @@ pub struct Messenger {
     reach: Reach,
     /// Made when it is needed first: a machine without certificates must start all the same.
     client: Arc<OnceLock<reqwest::Client>>,
-    /// Addresses where nobody answered a moment ago, and why.
-    silent: Cache<String, String>,
 }
 
 impl Messenger {
     /// Calls nobody yet.
     pub fn new(ground: &Ground) -> Self {
-        let silent = Cache::builder().max_capacity(LEFT_ALONE_MAX).time_to_live(LEFT_ALONE).build();
         let settings = &ground.settings;
         let reach = Reach { anywhere: settings.is_development(), networks: settings.oauth.backchannel_networks.clone().into() };
-        Self { reach, client: Arc::default(), silent }
+        Self { reach, client: Arc::default() }
     }
 
     /// Posts `token` to `address` (section 2.5).
     ///
     /// # Errors
     /// The client was not told.
-    pub async fn post(&self, address: &str, token: &str) -> Result<(), Failure> {
+    pub async fn post(&self, address: &str, token: &str) -> Result<Told, Failure> {
         let url = self.allowed(address)?;
-        if let Some(why) = self.silent.get(address) {
-            return Err(Failure::Unreachable(format!("{why} (a moment ago, so it was not asked again)")));
-        }
         let body = form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
         let request = self.client()?.post(url).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        let answer = request.send().await.map_err(unreachable).inspect_err(|failure| {
-            if let Failure::Unreachable(why) = failure {
-                self.silent.insert(address.to_owned(), why.clone());
-            }
-        })?;
+        let asked = Instant::now();
+        let answer = request.send().await.map_err(unreachable)?;
         // What a client says beyond its status is not read: it could be without end.
         match answer.status() {
-            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(Told { slowly: asked.elapsed() > SLOW }),
             status => Err(Failure::Refused(status)),
         }
     }

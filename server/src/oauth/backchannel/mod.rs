@@ -3,10 +3,15 @@
 //! Whatever ends a session (a sign-out, a changed password, a replay, an operator) ends in [`SessionsEnded`], which leaves a job
 //! for each session whose client wants to know, in the same transaction: an end that happened is told, one that was rolled back
 //! is not. The job signs a logout token and posts it to the address that the client was registered with ([`Messenger`]), again
-//! with back-off until the client takes it. Sessions that merely expire are not told of: their clients know when.
+//! with back-off until the client takes it. A client that keeps failing is left alone for a while ([`silence`]). Sessions that
+//! merely expire are not told of: their clients know when.
+//!
+//! Owns the table `oauth_silent_receivers`.
 
 mod address;
 mod messenger;
+mod silence;
+mod store;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,9 +20,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use address::is_public;
+use messenger::Failure;
 pub(super) use messenger::Messenger;
+pub use silence::{Cost, pause};
+pub use store::STATEMENTS;
 
-use super::{OAuth, store};
+use silence::Standing;
+
+use super::{OAuth, store as clients};
 use crate::app::App;
 use crate::db::{DbError, Tx};
 use crate::jobs::{Claimed, Handler, JobError, Kind, handler};
@@ -25,8 +35,13 @@ use crate::sessions::store::Ended;
 use crate::sessions::{SessionsEnded, is_own};
 use crate::time::Timestamp;
 
-/// Tells one client of the end of one session. Twelve attempts take half an hour, more or less; then a person has to look.
-pub const BACKCHANNEL_LOGOUT: Kind = Kind { name: "oauth.backchannel_logout", max_attempts: 12, lease: Duration::from_secs(30) };
+/// Tells one client of the end of one session. After twelve attempts a person has to look. Others decide how long one takes, so
+/// few run at a time.
+pub const BACKCHANNEL_LOGOUT: Kind =
+    Kind { name: "oauth.backchannel_logout", max_attempts: 12, lease: Duration::from_secs(30), at_once: Some(2) };
+
+/// A notice that is older than this is not put off any more: what it ends has expired by itself, or a person has to look.
+const OLDEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Counts attempts to tell a client, by outcome.
 pub const BACKCHANNEL_LOGOUTS: &str = "keystead_backchannel_logouts_total";
@@ -81,7 +96,7 @@ impl SessionsEnded for OAuth {
                 let told = match asked.iter().find(|(client, _)| *client == one.client) {
                     Some((_, told)) => *told,
                     None => {
-                        let told = store::is_told(tx, &one.client).await?;
+                        let told = clients::is_told(tx, &one.client).await?;
                         asked.push((&one.client, told));
                         told
                     }
@@ -108,20 +123,44 @@ pub fn handlers(app: &App) -> Vec<(Kind, Handler)> {
     )]
 }
 
+fn count(outcome: &'static str) {
+    metrics::counter!(BACKCHANNEL_LOGOUTS, "outcome" => outcome).increment(1);
+}
+
+/// Not now; in the end, not at all.
+fn put_off(job: &Claimed, until: Timestamp, now: Timestamp) -> JobError {
+    if now.since(job.enqueued_at) > OLDEST {
+        return JobError::Dead("the client has failed for hours and is left alone".to_owned());
+    }
+    JobError::Later { at: until, why: format!("the client failed lately and is left alone until {until}") }
+}
+
 impl OAuth {
     /// Tells a client, unless it does not exist any more or does not want to know any more.
     async fn tell(&self, job: &Claimed) -> Result<(), JobError> {
         let notice: Notice = job.read()?;
         let client = self.clients.live(&notice.client).await?;
-        let Some(address) = client.as_ref().and_then(|client| client.party.backchannel_logout_uri.as_deref()) else { return Ok(()) };
-        let token = self.logout_token(&notice)?;
-        let told = self.messenger.post(address, &token).await;
-        let outcome = match &told {
-            Ok(()) => "delivered",
-            Err(failure) => failure.outcome(),
+        let receiver = client.as_ref().and_then(|client| Some((client.uuid()?, client.party.backchannel_logout_uri.as_deref()?)));
+        let Some((id, address)) = receiver else { return Ok(()) };
+        let now = self.ground.clock.now();
+        let standing = silence::standing(&self.ground, &notice.client, address, now).await?;
+        if let Standing::Silent(until) = standing {
+            count("left_alone");
+            return Err(put_off(job, until, now));
+        }
+        let told = self.messenger.post(address, &self.logout_token(&notice)?).await;
+        count(told.as_ref().map_or_else(Failure::outcome, |_| "delivered"));
+        let cost = match &told {
+            Ok(told) => told.slowly.then_some(Cost::Slow),
+            Err(failure) => Cost::of(failure),
         };
-        metrics::counter!(BACKCHANNEL_LOGOUTS, "outcome" => outcome).increment(1);
-        Ok(told?)
+        match cost {
+            // By now: it may have taken its time.
+            Some(cost) => silence::failed(&self.ground, id, address, cost, self.ground.clock.now()).await?,
+            None if told.is_ok() && standing != Standing::Good => silence::taken(&self.ground, id, now).await?,
+            None => {}
+        }
+        told.map(drop).map_err(JobError::from)
     }
 
     /// A new one for each attempt: a client may remember the ids of those it has seen, and refuse what comes late.

@@ -20,18 +20,18 @@ use super::{admin, claims, form, register};
 use crate::support::{Instance, PASSWORD, Store, both_stores, eventually};
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-const GRANTS: [&str; 2] = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
+pub const GRANTS: [&str; 2] = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
 
 /// A client's own server: it answers what it is told to, in turn, and keeps what it got.
 #[derive(Clone)]
-struct Receiver {
-    address: String,
+pub struct Receiver {
+    pub address: String,
     got: Arc<Mutex<Vec<String>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Receiver {
-    async fn start(answers: &[u16]) -> Self {
+    pub async fn start(answers: &[u16]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/backchannel", listener.local_addr().unwrap());
         let answers = Arc::new(Mutex::new(answers.iter().rev().copied().collect()));
@@ -41,7 +41,7 @@ impl Receiver {
         receiver
     }
 
-    fn got(&self) -> Vec<String> {
+    pub fn got(&self) -> Vec<String> {
         self.got.lock().unwrap().clone()
     }
 
@@ -66,7 +66,7 @@ async fn take(State(receiver): State<Receiver>, headers: axum::http::HeaderMap, 
 }
 
 /// A client that is told at `address`.
-async fn told(instance: &Instance, name: &str, address: &str) -> String {
+pub async fn told(instance: &Instance, name: &str, address: &str) -> String {
     let root = match instance.count("SELECT count(*) FROM users", args![]).await {
         0 => admin(instance).await,
         _ => instance.signed_in("root@example.com").await,
@@ -76,7 +76,7 @@ async fn told(instance: &Instance, name: &str, address: &str) -> String {
     register(&root.api, body).await.id
 }
 
-async fn queued(instance: &Instance, state: &str) -> i64 {
+pub async fn queued(instance: &Instance, state: &str) -> i64 {
     let sql = "SELECT count(*) FROM jobs WHERE kind = 'oauth.backchannel_logout' AND state = $1";
     instance.count(sql, args![state.to_owned()]).await
 }
@@ -178,30 +178,6 @@ async fn a_client_is_told_until_it_takes_it(store: Store) {
     assert_eq!((receiver.got().len(), queued(&instance, "dead").await), (4, 0));
 }
 
-/// A client that is away is left alone for a moment, so that it does not keep the workers from everybody else.
-async fn a_client_that_is_away_is_left_alone(store: Store) {
-    let instance = Instance::start(store).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}/backchannel", listener.local_addr().unwrap());
-    drop(listener);
-    let client = told(&instance, "Shop", &address).await;
-    let ada = instance.signed_up("ada@example.com").await;
-    let mut errors = Vec::new();
-    for turn in 1..3 {
-        let tokens = let_in(&instance, &client, &ada).await;
-        form(&instance, "/oauth2/revoke", &[("client_id", &client), ("token", tokens.str("/refresh_token"))]).await.expect(200);
-        let sql = "SELECT last_error FROM jobs WHERE kind = 'oauth.backchannel_logout' AND last_error IS NOT NULL ORDER BY id";
-        let read = eventually("the failure to be recorded", async || {
-            let rows = instance.rows(sql, args![]).await;
-            (rows.len() == turn).then(|| rows.iter().map(|row| row.get::<String>(0).unwrap()).collect::<Vec<_>>())
-        });
-        errors = read.await;
-    }
-    assert!(errors.iter().all(|error| error.starts_with("the client does not answer: ")), "{errors:?}");
-    assert!(errors[1].contains("a moment ago"), "{errors:?}");
-    assert!(instance.metric("keystead_backchannel_logouts_total", &["unreachable"]).await >= 2.0);
-}
-
 /// Told when it happened: what is rolled back, or had ended before, is not told.
 async fn nothing_is_told_that_did_not_happen(store: Store) {
     let instance = Instance::start(store).await;
@@ -295,7 +271,6 @@ both_stores!(
     clients_are_told_of_every_end,
     each_client_hears_of_its_own_sessions,
     a_client_is_told_until_it_takes_it,
-    a_client_that_is_away_is_left_alone,
     nothing_is_told_that_did_not_happen,
     a_network_that_was_named_is_called,
     addresses_inside_are_not_called,

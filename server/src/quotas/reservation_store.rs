@@ -1,0 +1,93 @@
+//! Every SQL line about reservations.
+
+use uuid::Uuid;
+
+use super::ask::Ask;
+use super::calendar::Day;
+use crate::args;
+use crate::db::{Db, DbError, Row, Tx};
+use crate::time::Timestamp;
+
+crate::statements! {
+    /// A new reservation.
+    INSERT = "INSERT INTO quota_reservations (id, user_id, quota, period_start, day, amount, made_by, state, committed, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8)";
+    /// One, for whoever made it.
+    FIND = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
+        FROM quota_reservations WHERE id = $1 AND made_by = $2";
+    /// What is open in a period at an instant, and when the first of it expires.
+    OPEN = "SELECT CAST(coalesce(sum(amount), 0) AS bigint), min(expires_at) FROM quota_reservations
+        WHERE user_id = $1 AND quota = $2 AND state = 'open' AND period_start = $3 AND expires_at > $4";
+    /// Settles one, once, while it is good.
+    SETTLE = "UPDATE quota_reservations SET state = $2, committed = $3 WHERE id = $1 AND state = 'open' AND expires_at > $4";
+    /// A page of a person's, newest first.
+    ALL_OF = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
+        FROM quota_reservations WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    /// Forgets those that nobody can ask about any more.
+    PURGE = "DELETE FROM quota_reservations WHERE expires_at < $1";
+}
+
+/// A reservation.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub id: Uuid,
+    pub user: Uuid,
+    pub quota: String,
+    pub period_start: Timestamp,
+    pub day: Day,
+    pub amount: i64,
+    pub state: String,
+    pub committed: i64,
+    pub expires_at: Timestamp,
+}
+
+fn stored(row: &Row) -> Result<Stored, DbError> {
+    Ok(Stored {
+        id: row.get(0)?,
+        user: row.get(1)?,
+        quota: row.get(2)?,
+        period_start: row.get(3)?,
+        day: Day(row.get(4)?),
+        amount: row.get(5)?,
+        state: row.get(6)?,
+        committed: row.get(7)?,
+        expires_at: row.get(8)?,
+    })
+}
+
+/// Writes a new one that `by` alone may settle.
+pub(super) async fn insert(tx: &mut Tx, new: &Stored, by: Uuid) -> Result<(), DbError> {
+    let (user, quota) = (new.user, new.quota.clone());
+    tx.execute(INSERT, args![new.id, user, quota, new.period_start, new.day.0, new.amount, by, new.expires_at]).await.map(|_| ())
+}
+
+/// The reservation `id` that `by` made.
+pub(super) async fn find(db: &Db, id: Uuid, by: Uuid) -> Result<Option<Stored>, DbError> {
+    db.query_opt(FIND, args![id, by]).await?.as_ref().map(stored).transpose()
+}
+
+/// The same in a transaction.
+pub(super) async fn find_in(tx: &mut Tx, id: Uuid, by: Uuid) -> Result<Option<Stored>, DbError> {
+    tx.query_opt(FIND, args![id, by]).await?.as_ref().map(stored).transpose()
+}
+
+/// Units that are held back in the period that began at `start`, as judged at `at`, and when the first of them expire.
+pub(super) async fn open(tx: &mut Tx, ask: &Ask, start: Timestamp, at: Timestamp) -> Result<(i64, Option<Timestamp>), DbError> {
+    let row = tx.query_opt(OPEN, args![ask.user, ask.name.clone(), start, at]).await?;
+    row.map_or(Ok((0, None)), |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Settles a reservation; false when it was settled before, or has expired at `at`.
+pub(super) async fn settle(tx: &mut Tx, id: Uuid, state: &'static str, committed: i64, at: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(SETTLE, args![id, state, committed, at]).await? == 1)
+}
+
+/// Up to `rows` reservations of `user` older than `before`, newest first.
+pub(super) async fn all_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Stored>, DbError> {
+    db.query(ALL_OF, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(stored).collect()
+}
+
+/// Forgets reservations that expired before `before`.
+pub(super) async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
+    tx.execute(PURGE, args![before]).await.map(|_| ())
+}
