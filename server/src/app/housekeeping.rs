@@ -18,8 +18,7 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
-use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, tokens, voice};
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
+use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.

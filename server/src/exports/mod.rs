@@ -28,7 +28,7 @@ mod wish;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use account::ACCOUNT;
@@ -51,8 +51,6 @@ use crate::time::Timestamp;
 /// Counts exports by how they ended.
 pub const EXPORTS: &str = "keystead_exports_total";
 
-/// Exports that one instance writes at a time; the rest of its queue has the other workers.
-const AT_ONCE: usize = 2;
 /// PDFs that one instance lays out at a time: each takes a processor and some ten megabytes.
 const DESKS: usize = 2;
 /// An export on which nothing has moved for so long has failed, whatever its job says.
@@ -68,14 +66,13 @@ fn count(outcome: &'static str) {
 #[derive(Clone)]
 pub struct Exports {
     kinds: Arc<[Kind]>,
-    turns: Arc<Semaphore>,
     desks: Arc<Semaphore>,
 }
 
 impl Exports {
     /// `kinds` are what can be exported.
     pub fn new(kinds: Vec<Kind>) -> Self {
-        Self { kinds: kinds.into(), turns: Arc::new(Semaphore::new(AT_ONCE)), desks: Arc::new(Semaphore::new(DESKS)) }
+        Self { kinds: kinds.into(), desks: Arc::new(Semaphore::new(DESKS)) }
     }
 
     /// The kind of this name.
@@ -91,11 +88,6 @@ impl Exports {
     /// As many PDFs are laid out here at a time.
     fn desks(&self) -> Arc<Semaphore> {
         Arc::clone(&self.desks)
-    }
-
-    /// The right to write one export now; nothing while this instance writes as many as it may.
-    fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.turns).try_acquire_owned().ok()
     }
 }
 

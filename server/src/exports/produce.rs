@@ -19,9 +19,7 @@ use crate::error::{Code, Problem};
 use crate::jobs::{Claimed, Handler, JobError, Kind as JobKind, handler};
 
 /// Writes an export.
-pub const EXPORT: JobKind = JobKind { name: "exports.produce", max_attempts: 5, lease: Duration::from_secs(60) };
-/// While others are written here, this one waits so long before it is looked at again, here or on another instance.
-const TURN: Duration = Duration::from_secs(2);
+pub const EXPORT: JobKind = JobKind { name: "exports.produce", max_attempts: 5, lease: Duration::from_secs(60), at_once: Some(2) };
 
 /// What the job carries.
 #[derive(Debug, Deserialize, Serialize)]
@@ -70,14 +68,7 @@ impl From<Overtaken> for Stopped {
 
 async fn run(app: App, job: Claimed) -> Result<(), JobError> {
     let ticket: Ticket = job.read()?;
-    // Exports take long; the rest of the queue must not wait for them.
-    let Some(turn) = app.exports.turn() else {
-        let (jobs, later) = (app.ground.jobs.clone(), app.ground.clock.now().plus(TURN));
-        let again = async move |tx: &mut crate::db::Tx| jobs.enqueue(tx, EXPORT, &ticket, later).await.map(drop);
-        return Ok(app.ground.db.write(again).await?);
-    };
     let stopped = Box::pin(produce(app.clone(), ticket.export)).await;
-    drop(turn);
     let (why, dead) = match stopped {
         Ok(()) | Err(Stopped::Overtaken) => return Ok(()),
         Err(Stopped::Never(why)) => (why, None),

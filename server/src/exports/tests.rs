@@ -2,6 +2,8 @@
 
 #[path = "tests/downloading.rs"]
 mod downloading;
+#[path = "tests/money.rs"]
+mod money;
 #[path = "tests/ordering.rs"]
 mod ordering;
 #[path = "tests/paper.rs"]
