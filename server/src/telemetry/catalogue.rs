@@ -138,14 +138,6 @@ pub const METRICS: &[Metric] = &[
     counter("keystead_realtime_frames_total", &[], "Frames that realtime clients sent."),
     counter("keystead_realtime_joins_total", &[], "Channels that realtime clients joined."),
     counter(
-        "keystead_realtime_closes_total",
-        &["reason"],
-        "Realtime connections that ended, by reason (lost, closed_by_client, or the reason in the close frame).",
-    ),
-    gauge("keystead_realtime_connections", &[], "Realtime connections that are open."),
-    counter("keystead_realtime_frames_total", &[], "Frames that realtime clients sent."),
-    counter("keystead_realtime_joins_total", &[], "Channels that realtime clients joined."),
-    counter(
         "keystead_refreshes_total",
         &["branch"],
         "Refreshes, by what the token was found to be (rotated, repeated, lost_answer, replay).",
