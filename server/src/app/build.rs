@@ -12,6 +12,7 @@ use crate::accounts::{Lifecycle, People};
 use crate::admin;
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
+use crate::exports::Exports;
 use crate::flags::Flags;
 use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
@@ -141,6 +142,7 @@ impl App {
             oauth,
             lifecycle,
             attempts: Attempts::default(),
+            exports: Exports::new(super::export_kinds()),
             flags,
             transcripts,
             presence,

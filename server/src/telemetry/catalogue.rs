@@ -90,6 +90,7 @@ pub const METRICS: &[Metric] = &[
         &["outcome", "place"],
         "Proofs of possession, by place (oauth, resource) and outcome (accepted, refused).",
     ),
+    counter("keystead_exports_total", &["outcome"], "Exports that were ordered, by how they ended (ready, failed)."),
     counter(
         "keystead_fanout_dropped_total",
         &[],
