@@ -47,12 +47,12 @@ SCOPES: {
     TokensIntrospect = "tokens:introspect";
     /// See other people's transactions, on record.
     TransactionsRead = "transactions:read";
+    /// Post what is said in voice sessions that a service was let into.
+    TranscriptsRelay = "transcripts:relay";
     /// Export every account, with the password hashes.
     UsersExport = "users:export";
     /// Act as another person for a while, on record.
     UsersImpersonate = "users:impersonate";
-    /// Post what is said in voice sessions that a service was let into.
-    TranscriptsRelay = "transcripts:relay";
     /// Search and see accounts.
     UsersRead = "users:read";
     /// Change accounts.

@@ -18,6 +18,8 @@ const OTHER: Kind = Kind { name: "test.other", ..NOTE };
 
 /// A job that is due in an hour.
 async fn queued(instance: &Instance, kind: Kind) -> Uuid {
+    // Ids of one millisecond stand in no order.
+    instance.advance(Duration::from_millis(1));
     let (jobs, at) = (instance.running.app.ground.jobs.clone(), instance.clock.now().plus(Duration::from_secs(3_600)));
     let work = async move |tx: &mut keystead::db::Tx| jobs.enqueue(tx, kind, &json!({"secret": "of-ada@example.com"}), at).await;
     instance.running.app.ground.db.write(work).await.unwrap()

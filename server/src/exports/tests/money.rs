@@ -78,7 +78,7 @@ async fn an_accountant_can_read_it(store: Store) {
     ] {
         assert!(line(sums), "{sums:?} is missing: {text}");
     }
-    assert!(text.contains("and in the one after that"), "the long one is wrapped, not cut: {text}");
+    assert!(text.contains("in the one after that"), "the long one is wrapped, not cut: {text}");
     assert!(ink(&pdf, 1) > 5);
 }
 
