@@ -86,6 +86,7 @@ PERSONAL: {
 }
 }
 
-/// What of it somebody has who acts as a person for a while: not their money. Other people's transactions are seen with
-/// [`TransactionsRead`], and each look is on record.
-pub const LENT: &[&str] = &["account:read", "flags:evaluate"];
+/// What of it somebody has who acts as a person for a while: not their money, and of quotas only the look, because what consumes
+/// them refuses whoever acts as somebody else. Other people's transactions are seen with [`TransactionsRead`], and each look is on
+/// record.
+pub const LENT: &[&str] = &["account:read", "flags:evaluate", "quotas:use"];
