@@ -14,7 +14,9 @@ mod accounts;
 mod check;
 mod dev_key;
 mod dotenv;
+mod exports;
 mod fault;
+mod hints;
 mod keys;
 mod limits;
 mod log;
@@ -40,7 +42,9 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
+pub use exports::Exports;
 pub use fault::{Fault, Faults};
+pub use hints::Hint;
 pub use keys::MasterKey;
 pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
@@ -129,6 +133,8 @@ pub struct Settings {
     pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
+    /// Files of their data that people order.
+    pub exports: Exports,
     /// LiveKit and TURN.
     pub voice: Voice,
     /// The relay of transcripts.
@@ -183,6 +189,7 @@ impl Settings {
             usage: Usage::from(values)?,
             presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
+            exports: Exports::from(values)?,
             voice: Voice::from(values)?,
             transcripts: Transcripts::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
@@ -192,6 +199,11 @@ impl Settings {
     /// What is accepted and still worth a second look; `config check` and the start of the server show it.
     pub fn warnings(&self) -> Vec<Fault> {
         check::warnings(self)
+    }
+
+    /// What is off for want of a setting, and how to turn it on; `config check` shows it.
+    pub fn hints(&self) -> Vec<Hint> {
+        hints::hints(self)
     }
 
     /// Whether this is a development instance.

@@ -90,6 +90,7 @@ pub const METRICS: &[Metric] = &[
         &["outcome", "place"],
         "Proofs of possession, by place (oauth, resource) and outcome (accepted, refused).",
     ),
+    counter("keystead_exports_total", &["outcome"], "Exports that were ordered, by how they ended (ready, failed)."),
     counter(
         "keystead_fanout_dropped_total",
         &[],
@@ -128,14 +129,6 @@ pub const METRICS: &[Metric] = &[
         "Reservations that were made, committed and released, by quota; what is missing in the end has expired.",
     ),
     counter("keystead_quota_warnings_total", &["quota"], "People who came to the threshold of a quota, once per period, by quota."),
-    counter(
-        "keystead_realtime_closes_total",
-        &["reason"],
-        "Realtime connections that ended, by reason (lost, closed_by_client, or the reason in the close frame).",
-    ),
-    gauge("keystead_realtime_connections", &[], "Realtime connections that are open."),
-    counter("keystead_realtime_frames_total", &[], "Frames that realtime clients sent."),
-    counter("keystead_realtime_joins_total", &[], "Channels that realtime clients joined."),
     counter(
         "keystead_realtime_closes_total",
         &["reason"],

@@ -6,6 +6,9 @@ use serde_json::json;
 
 use crate::support::{Client, Instance, SignedIn};
 
+/// The name of the tokens that are made anew for each scope.
+const ONE_SCOPE: &str = "one scope";
+
 /// Somebody with one scope or all but one, by themselves or by a personal access token.
 pub struct Holders {
     /// Whom it is given to.
@@ -30,7 +33,7 @@ impl Cast {
         instance.set_roles(&root, "admin").await;
         let (one, others) = (instance.signed_up("one@example.com").await, instance.signed_up("others@example.com").await);
         let all: Vec<&str> = SCOPES.iter().chain(PERSONAL).copied().collect();
-        let everything = token(instance, &root, &all).await;
+        let everything = token(instance, &root, "everything", &all).await;
         let cast = Self { root, one, others, everything };
         cast.give("one", &[]).await;
         cast.give("others", &[]).await;
@@ -49,7 +52,15 @@ impl Cast {
         let personal = PERSONAL.iter().copied().filter(|other| *other != scope);
         let all_others: Vec<&str> = others.iter().copied().chain(personal).collect();
         let (has, lacks) = ("a token with the scope", "a token with every other scope");
-        let tokens = [(has, token(instance, &self.root, &[scope]).await), (lacks, token(instance, &self.root, &all_others).await)];
+        // A person has a bounded number of tokens: those of the scope before go.
+        let listed = self.root.api.get("/api/v1/account/tokens?limit=200").await.expect(200);
+        for stale in listed.body["items"].as_array().unwrap().iter().filter(|token| token["name"] == ONE_SCOPE) {
+            self.root.api.delete(&format!("/api/v1/account/tokens/{}", stale["id"].as_str().unwrap())).await.expect(204);
+        }
+        let tokens = [
+            (has, token(instance, &self.root, ONE_SCOPE, &[scope]).await),
+            (lacks, token(instance, &self.root, ONE_SCOPE, &all_others).await),
+        ];
         let [(has, has_token), (lacks, lacks_token)] = tokens;
         let mut holders = Holders { has: vec![(has, has_token)], lacks: vec![(lacks, lacks_token)] };
         if SCOPES.contains(&scope) {
@@ -65,7 +76,7 @@ impl Cast {
 }
 
 /// A personal access token of `person`.
-async fn token(instance: &Instance, person: &SignedIn, scopes: &[&str]) -> Client {
-    let made = person.api.post("/api/v1/account/tokens", json!({"name": "x", "scopes": scopes, "expiresIn": 3600})).await.expect(201);
+async fn token(instance: &Instance, person: &SignedIn, name: &str, scopes: &[&str]) -> Client {
+    let made = person.api.post("/api/v1/account/tokens", json!({"name": name, "scopes": scopes, "expiresIn": 3600})).await.expect(201);
     instance.with_token(made.str("/secret"))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
-use keystead::access::scope::PERSONAL;
 use keystead::args;
 use serde_json::{Value, json};
 

@@ -165,8 +165,15 @@ fn holdings_say_what_they_are() {
     let holdings = app::holdings();
     let names: BTreeSet<_> = holdings.iter().map(|holding| holding.name).collect();
     assert_eq!(names.len(), holdings.len(), "two have one name");
-    let retention =
-        keystead::config::Retention { sessions: 90, transcripts: 90, audit: 1, exports: 7, quotas: 90, unverified_accounts: 30 };
+    let retention = keystead::config::Retention {
+        sessions: 90,
+        transcripts: 90,
+        transactions: 90,
+        audit: 1,
+        exports: 7,
+        quotas: 90,
+        unverified_accounts: 30,
+    };
     for holding in holdings {
         assert!(holding.name.chars().all(|letter| letter.is_ascii_alphanumeric()) && !holding.tables.is_empty(), "{}", holding.name);
         assert!(holding.about.ends_with('.') && !holding.title.ends_with('.'), "{}", holding.name);
