@@ -60,7 +60,8 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
         if written != changed.len() as u64 {
             return Err(Failure::Db(DbError::Serialization));
         }
-        let shown: Vec<_> = changed.iter().zip(positions(last, count, &changed)).map(|(&index, at)| segments[index].shown(at, now)).collect();
+        let shown: Vec<_> =
+            changed.iter().zip(positions(last, count, &changed)).map(|(&index, at)| segments[index].shown(at, now)).collect();
         let (live, presence) = (live.clone(), presence.clone());
         tx.on_commit(move || {
             live.publish(id, last);

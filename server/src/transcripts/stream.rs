@@ -56,12 +56,7 @@ struct TicketMade {
 #[utoipa::path(post, path = "/api/v1/voice/sessions/{id}/transcript/ticket", tag = "voice", operation_id = "createTranscriptTicket",
     security(("bearer" = [])), params(("id" = Uuid, Path, description = "The voice session's id")),
     responses((status = 201, body = TicketMade), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn make_ticket(
-    State(app): State<App>,
-    caller: Caller,
-    Now(now): Now,
-    Path(id): Path<Uuid>,
-) -> Result<Response, Problem> {
+async fn make_ticket(State(app): State<App>, caller: Caller, Now(now): Now, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let session = admission::own(&app, caller.user, id).await?;
     let ticket = ticket::issue(&app.ground, session.id, caller.user, caller.session, now).await?;
     let made = TicketMade { ticket: ticket.secret, expires_at: ticket.expires_at };
