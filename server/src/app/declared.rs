@@ -45,7 +45,7 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
 
 /// What can be exported.
 pub fn export_kinds() -> Vec<Kind> {
-    vec![exports::TRANSACTIONS, exports::ACCOUNT, exports::AUDIT]
+    vec![exports::TRANSACTIONS, exports::ACCOUNT, exports::AUDIT, transcripts::EXPORT]
 }
 
 /// Everything that is held about people, in the order of an export; [`privacy::holdings`] says what a line of it means.

@@ -42,7 +42,7 @@ fn open<'a>(app: &'a App, commission: &'a Commission) -> Opening<'a> {
 ///
 /// # Errors
 /// They were erased meanwhile.
-pub(super) async fn owner(app: &App, commission: &Commission) -> Result<Owner, Problem> {
+pub async fn owner(app: &App, commission: &Commission) -> Result<Owner, Problem> {
     let person = app.people.view(commission.person).await?.ok_or(Code::Gone)?;
     Ok(Owner { id: commission.person, name: person.name.clone(), email: person.email.clone() })
 }

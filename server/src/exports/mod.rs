@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use account::ACCOUNT;
+pub use account::{ACCOUNT, owner};
 pub use holding::HOLDING;
 pub use ledger::TRANSACTIONS;
 pub use order::{FILES_MAX, UNDER_WAY_MAX};

@@ -29,7 +29,7 @@ pub const FILES_MAX: i64 = 20;
 #[serde(deny_unknown_fields)]
 #[schema(as = ExportOrder)]
 pub(super) struct Order {
-    /// Of what: `transactions`, `audit` (takes `audit:read`) or `account`.
+    /// Of what: `transactions`, `audit` (takes `audit:read`), `account`, or `transcripts` (its filter names the `voiceSession`).
     #[schema(min_length = 1, max_length = 32, example = "transactions")]
     pub kind: String,
     /// How it is written; `account` as `json` or `pdf` only.

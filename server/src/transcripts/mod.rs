@@ -11,6 +11,7 @@
 
 mod admission;
 mod channel;
+mod export;
 mod holding;
 mod live;
 mod merge;
@@ -21,6 +22,7 @@ mod store;
 mod stream;
 mod ticket;
 
+pub use export::EXPORT;
 pub use holding::HOLDING;
 pub use live::{TRANSCRIPT_CHANGED, Transcripts, run};
 pub use store::STATEMENTS;

@@ -49,6 +49,9 @@ crate::statements! {
     /// The same of what never changes any more.
     LIST_FINAL = "SELECT seq, position, is_final, start_ms, end_ms, content, received_at FROM transcript_segments
         WHERE voice_session_id = $1 AND seq > $2 AND is_final ORDER BY seq LIMIT $3";
+    /// How many segments a transcript has; with $2 only those that never change any more.
+    COUNT = "SELECT count(*) FROM transcript_segments WHERE voice_session_id = $1 AND (is_final OR NOT $2)",
+      postgres "SELECT count(*) FROM transcript_segments WHERE voice_session_id = $1 AND (is_final OR NOT $2::boolean)";
     /// What changed behind a position.
     AFTER = "SELECT seq, position, is_final, start_ms, end_ms, content, received_at FROM transcript_segments
         WHERE voice_session_id = $1 AND position > $2 ORDER BY position LIMIT $3";
@@ -166,6 +169,11 @@ pub(super) async fn put<'s>(
 pub(super) async fn list(db: &Db, session: Uuid, final_only: bool, after: i64, rows: i64) -> Result<Vec<Stored>, DbError> {
     let sql = if final_only { LIST_FINAL } else { LIST };
     db.query(sql, args![session, after, rows]).await?.iter().map(stored).collect()
+}
+
+/// How many segments the transcript of `session` has.
+pub(super) async fn count(db: &Db, session: Uuid, final_only: bool) -> Result<u64, DbError> {
+    db.query_opt(COUNT, args![session, final_only]).await?.map_or(Ok(0), |row| row.get(0))
 }
 
 /// Up to `rows` segments that changed behind `position`, in the order of their changes.

@@ -6,6 +6,8 @@ mod across;
 mod channel;
 #[path = "tests/closing.rs"]
 mod closing;
+#[path = "tests/export.rs"]
+mod export;
 #[path = "tests/listening.rs"]
 mod listening;
 #[path = "tests/posting.rs"]

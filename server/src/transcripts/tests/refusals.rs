@@ -42,7 +42,7 @@ async fn tokens_need_the_scope(store: Store) {
     writes.get(&talk.stream()).await.expect_problem(403, "insufficient_scope");
 }
 
-async fn whoever_acts_as_somebody_does_not_speak_for_them(store: Store) {
+async fn whoever_acts_as_somebody_neither_hears_nor_speaks_for_them(store: Store) {
     let instance = Instance::start(store).await;
     let root = instance.signed_up("root@example.com").await;
     instance.set_roles(&root, "admin").await;
@@ -52,8 +52,11 @@ async fn whoever_acts_as_somebody_does_not_speak_for_them(store: Store) {
     let path = format!("/api/v1/admin/users/{}/impersonate", ada.id());
     let acting = root.api.post(&path, json!({"reason": "a ticket"})).await;
     let api = instance.with_token(acting.str("/accessToken"));
-    assert_eq!(talk.read(&api).await, numbers([1]));
     talk.post(&api, json!([said(2, "2")])).await.expect_problem(403, "forbidden");
+    for path in [talk.path.clone(), talk.stream()] {
+        api.get(&path).await.expect_problem(403, "insufficient_scope");
+    }
+    api.post(&format!("{}/ticket", talk.path), json!({})).await.expect_problem(403, "insufficient_scope");
 }
 
 async fn every_fault_is_named(store: Store) {
@@ -193,5 +196,5 @@ both_stores!(
     somebody_elses_transcript_is_not_there,
     tokens_need_the_scope,
     what_ended_long_ago_is_deleted,
-    whoever_acts_as_somebody_does_not_speak_for_them
+    whoever_acts_as_somebody_neither_hears_nor_speaks_for_them
 );
