@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use axum::extract::rejection::PathRejection;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::visit::Visit;
-use crate::error::{Code, Problem};
+use crate::error::Problem;
 use crate::time::Timestamp;
 
 /// The longest user agent that is kept, in bytes.
@@ -58,11 +57,4 @@ fn cut(text: &str) -> String {
         end -= 1;
     }
     text[..end].to_owned()
-}
-
-impl From<PathRejection> for Problem {
-    /// A path part that is not of its type names nothing that exists.
-    fn from(_: PathRejection) -> Self {
-        Self::new(Code::NotFound)
-    }
 }
