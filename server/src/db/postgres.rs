@@ -224,7 +224,7 @@ pub(super) fn tls(root_certificate: Option<&str>) -> Result<MakeRustlsConnect, D
             roots.add(certificate.map_err(|error| refuse(&error))?).map_err(|error| refuse(&error))?;
         }
     }
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| DbError::Other(error.to_string()))?

@@ -299,8 +299,6 @@ impl Hub {
     }
 
     fn count(&self) {
-        // Counts far below 2^52 are exact.
-        #[expect(clippy::cast_precision_loss, reason = "connections of one instance")]
         metrics::gauge!("keystead_realtime_connections").set(self.live.len() as f64);
     }
 }

@@ -167,8 +167,8 @@ impl Socket {
             if frame["type"] == "ping" {
                 self.send(json!({"type": "pong"})).await;
             }
-            let members = frame["payload"][what].as_array().into_iter().flatten();
-            if let Some(member) = members.into_iter().find(|member| member.to_string().contains(connection)) {
+            let mut members = frame["payload"][what].as_array().into_iter().flatten();
+            if let Some(member) = members.find(|member| member.to_string().contains(connection)) {
                 return member.clone();
             }
         }

@@ -161,8 +161,7 @@ async fn a_stop_sends_everybody_elsewhere(store: Store) {
     let mute = Socket::of(&instance, &ada).await;
     let presence = instance.running.app.presence.clone();
     let header = format!("Bearer {}", ada.access_token);
-    let (drained, code) = tokio::join!(presence.drain(), socket.closed());
-    let () = drained;
+    let ((), code) = tokio::join!(presence.drain(), socket.closed());
     assert_eq!(code, 1012);
     let refused = Opening::new(&instance, "/api/v1/realtime").with("authorization", header).open().await.unwrap_err();
     assert_eq!((refused.status, refused.code.as_str()), (503, "unavailable"));
