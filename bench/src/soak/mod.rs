@@ -153,7 +153,7 @@ async fn all_heard(talks: &[Arc<Talk>], streams: &[Arc<Stream>], sockets: &[Arc<
     let done = || {
         let of = |number: usize| talks[number].accepted().len();
         let by_stream = streams.iter().enumerate().all(|(number, stream)| stream.heard().finals.len() >= of(number));
-        by_stream && sockets.iter().enumerate().all(|(number, socket)| socket.is_untold() || socket.heard().finals.len() >= of(number / 2))
+        by_stream && sockets.iter().enumerate().all(|(number, socket)| socket.heard().finals.len() >= of(number / 2))
     };
     while !done() && began.elapsed() < PATIENCE {
         sleep(Duration::from_millis(100)).await;

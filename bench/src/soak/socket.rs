@@ -35,8 +35,6 @@ struct State {
     heard: Heard,
     /// Times that something may have been missed, after which the transcript was read.
     gaps: usize,
-    /// Whether it was not let into the channel of its transcript.
-    untold: bool,
 }
 
 type Line = WebSocketStream<TcpStream>;
@@ -89,11 +87,6 @@ impl Socket {
         self.with(|state| state.gaps)
     }
 
-    /// Whether it was not let into the channel of its transcript: this server tells none over WebSockets.
-    pub fn is_untold(&self) -> bool {
-        self.with(|state| state.untold)
-    }
-
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -119,7 +112,6 @@ impl Socket {
                 "diff" if of_transcript && payload["segments"].is_array() => self.with(|state| {
                     payload["segments"].as_array().into_iter().flatten().for_each(|segment| state.told(segment));
                 }),
-                "error" if of_transcript && payload["code"] == "not_found" => self.with(|state| state.untold = true),
                 "error" => self.with(|state| state.heard.faults.push(format!("a frame was refused: {frame}"))),
                 _ => {}
             }
