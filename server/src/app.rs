@@ -20,6 +20,7 @@ use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
 use crate::config::Settings;
 use crate::db::Db;
 use crate::error::{Code, Problem};
+use crate::exports::{self, Exports};
 use crate::flags::{self, Flags};
 use crate::ground::Ground;
 use crate::http::challenge::{Fault, Scheme, challenged};
@@ -48,7 +49,7 @@ mod public_health;
 mod reference;
 
 pub use build::{Seed, StartError, open_databases};
-pub use declared::{holdings, statements};
+pub use declared::{export_kinds, holdings, statements};
 pub use reference::openapi;
 
 /// One instance, passed to every handler; its parts are reached through it.
@@ -76,6 +77,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Guesses under way.
     pub attempts: Attempts,
+    /// Files of their data that people order.
+    pub exports: Exports,
     /// Feature flags in memory.
     pub flags: Flags,
     /// Listeners of transcripts.
@@ -239,6 +242,7 @@ fn slices() -> OpenApiRouter<App> {
         .merge(privacy::routes())
         .merge(oauth::routes())
         .merge(audit::routes())
+        .merge(exports::routes())
         .merge(flags::routes())
         .merge(quotas::routes())
         .merge(roles::routes())
@@ -253,6 +257,7 @@ fn slices() -> OpenApiRouter<App> {
 pub fn job_handlers(app: &App) -> Vec<(Kind, Handler)> {
     let mut all = passwords::handlers(app);
     all.extend(accounts::import::handlers(app));
+    all.extend(exports::handlers(app));
     all.extend(mail::handlers(app.mailer.clone()));
     all.extend(oauth::handlers(app));
     all
@@ -288,8 +293,8 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
-fn realtime_channels(voice: &Voice) -> Vec<(&'static str, Arc<dyn Authorizer>)> {
-    vec![("voice", Arc::new(voice.clone()))]
+fn realtime_channels(voice: &Voice, transcripts: &Transcripts) -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![("voice", Arc::new(voice.clone())), ("transcript", Arc::new(transcripts.clone()))]
 }
 
 /// The public routes, without the gates.

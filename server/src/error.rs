@@ -93,6 +93,8 @@ codes! {
     PayloadTooLarge = "payload_too_large", 413, "Payload too large", "The request body is larger than this server accepts.";
     /// The body is not JSON.
     UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type", "Send the body as `Content-Type: application/json`.";
+    /// None of the bytes that are asked for exist.
+    RangeNotSatisfiable = "range_not_satisfiable", 416, "Range not satisfiable", "The file ends before the range begins. Content-Range says how long it is.";
     /// Too many failed sign-ins for this address.
     AccountLocked = "account_locked", 423, "Account locked", "Account locked due to too many failed login attempts. Try again later.";
     /// A limit was reached.

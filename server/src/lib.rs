@@ -32,6 +32,7 @@ pub mod roles;
 pub mod secret;
 pub mod sessions;
 pub mod shared;
+pub mod spreadsheet;
 pub mod telemetry;
 pub mod time;
 pub mod tokens;

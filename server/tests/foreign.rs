@@ -7,6 +7,8 @@ mod flags;
 mod oauth;
 #[path = "foreign/openidconnect.rs"]
 mod openidconnect;
+#[path = "foreign/pages.rs"]
+mod pages;
 #[path = "foreign/realtime.rs"]
 mod realtime;
 #[path = "foreign/transcripts.rs"]

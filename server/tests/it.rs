@@ -32,6 +32,8 @@ mod codes;
 mod config;
 #[path = "../src/db/tests.rs"]
 mod db;
+#[path = "../src/exports/tests.rs"]
+mod exports;
 #[path = "../src/flags/tests.rs"]
 mod flags;
 #[path = "../src/http/tests.rs"]
@@ -60,6 +62,8 @@ mod secret;
 mod sessions;
 #[path = "../src/shared/tests.rs"]
 mod shared;
+#[path = "../src/spreadsheet/tests.rs"]
+mod spreadsheet;
 #[path = "../src/telemetry/tests.rs"]
 mod telemetry;
 #[path = "../src/tokens/tests.rs"]

@@ -69,6 +69,8 @@ PERSONAL: {
     TranscriptsWrite = "transcripts:write";
     /// See one's own account.
     AccountRead = "account:read";
+    /// Order, see and fetch exports of one's own data.
+    ExportsWrite = "exports:write";
     /// Evaluate feature flags for oneself.
     FlagsEvaluate = "flags:evaluate";
     /// See one's own quotas, and consume them.

@@ -12,6 +12,7 @@ use crate::accounts::{Lifecycle, People};
 use crate::admin;
 use crate::config::Settings;
 use crate::db::{Db, DbError, Store};
+use crate::exports::Exports;
 use crate::flags::Flags;
 use crate::ground::{self, Ground};
 use crate::http::{Csrf, Limiter};
@@ -130,7 +131,8 @@ impl App {
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
         let flags = Flags::new(ground.clone());
         let transcripts = Transcripts::new(ground.clone());
-        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), super::realtime_channels(&voice));
+        let channels = super::realtime_channels(&voice, &transcripts);
+        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), channels);
         let parts = Parts {
             ground,
             people,
@@ -140,6 +142,7 @@ impl App {
             oauth,
             lifecycle,
             attempts: Attempts::default(),
+            exports: Exports::new(super::export_kinds()),
             flags,
             transcripts,
             presence,

@@ -1,6 +1,7 @@
 //! What every slice declares besides its routes, in one place each: its SQL, and what it holds about people.
 
 use crate::db::Sql;
+use crate::exports::Kind;
 use crate::privacy::Holding;
 use crate::{
     accounts, admin, audit, codes, exports, flags, idempotency, oauth, passwords, privacy, quotas, roles, sessions, tokens, transactions,
@@ -40,6 +41,11 @@ pub fn statements() -> Vec<(&'static str, &'static [(&'static str, Sql)])> {
         ("sums of transactions", transactions::TOTAL_STATEMENTS),
         ("old transactions", transactions::RETENTION_STATEMENTS),
     ]
+}
+
+/// What can be exported.
+pub fn export_kinds() -> Vec<Kind> {
+    vec![exports::TRANSACTIONS, exports::ACCOUNT, exports::AUDIT]
 }
 
 /// Everything that is held about people, in the order of an export; [`privacy::holdings`] says what a line of it means.

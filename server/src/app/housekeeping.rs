@@ -18,7 +18,7 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
-use crate::{accounts, audit, codes, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
+use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -183,6 +183,7 @@ impl App {
             .await?;
         quotas::purge(&self.ground, now).await?;
         accounts::import::sweep(self.ground.clone(), now).await?;
+        exports::sweep(self.ground.clone(), self.ground.settings.privacy.retention.exports, now).await?;
         transactions::sweep(&self.ground, now).await?;
         self.destroy_orphaned_keys(now).await?;
         self.rewrap_keys().await?;

@@ -40,9 +40,9 @@ by two tabs say, gets the same successor.
         (name = "quotas", description = "How much everybody may use in a period: see, consume, reserve and commit"),
         (name = "transactions", description = "What people earn and spend: written down, found again, summed up"),
         (name = "flags", description = "Feature flags: configure them, evaluate them, also by OpenFeature"),
+        (name = "exports", description = "Files of one's data: ordered and fetched, or streamed at once"),
         (name = "realtime", description = "Who is here, over WebSocket"),
         (name = "voice", description = "Voice sessions, and tokens for the rooms of a media server"),
-        (name = "realtime", description = "Who is here, over WebSocket"),
         (name = "account", description = "What people see and change of themselves"),
     )
 )]

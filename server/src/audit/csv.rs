@@ -1,60 +1,57 @@
-//! An export for spreadsheets (RFC 4180). Nothing in it is a formula.
+//! An export for spreadsheets: what the spreadsheet is given, cell by cell.
 
 use super::chain::Link;
 use crate::db::hex;
+use crate::error::Problem;
 use crate::http::context::Origin;
+use crate::spreadsheet::{Cell, Dialect};
 
-/// The columns.
-pub(super) const HEAD: &str =
-    "seq,id,at,actorType,actorId,action,targetType,targetId,outcome,ip,userAgent,requestId,details,previousHash,hash\r\n";
+const COLUMNS: [&str; 15] = [
+    "seq",
+    "id",
+    "at",
+    "actorType",
+    "actorId",
+    "action",
+    "targetType",
+    "targetId",
+    "outcome",
+    "ip",
+    "userAgent",
+    "requestId",
+    "details",
+    "previousHash",
+    "hash",
+];
 
-/// Appends one event.
-pub(super) fn row(out: &mut String, link: &Link, origin: &Origin) {
-    let event = &link.event;
-    let text = |value: Option<String>| value.unwrap_or_default();
-    let cells = [
-        link.seq.to_string(),
-        event.id.to_string(),
-        event.at.to_rfc3339(),
-        event.actor_type.clone(),
-        text(event.actor.map(|id| id.to_string())),
-        event.action.clone(),
-        event.target_type.clone(),
-        text(event.target.map(|id| id.to_string())),
-        event.outcome.clone(),
-        text(origin.ip.map(|ip| ip.to_string())),
-        text(origin.user_agent.clone()),
-        text(event.request_id.clone()),
-        event.details.clone(),
-        text(link.previous.map(|hash| hex(&hash))),
-        text(link.hash.map(|hash| hex(&hash))),
-    ];
-    for (column, value) in cells.iter().enumerate() {
-        if column > 0 {
-            out.push(',');
-        }
-        cell(out, value);
-    }
-    out.push_str("\r\n");
+/// Appends the names of the columns.
+pub(super) fn head(out: &mut Vec<u8>) -> Result<(), Problem> {
+    write(out, &COLUMNS.map(|name| Cell::Text(name.to_owned())))
 }
 
-/// A spreadsheet computes what begins with these, also behind quotes; an apostrophe makes it text. Places are ours and numbers.
-fn cell(out: &mut String, value: &str) {
-    let computes = value.starts_with(['=', '+', '-', '@', '\t', '\r']) && value.parse::<i64>().is_err();
-    let quoted = value.contains([',', '"', '\r', '\n']);
-    if quoted {
-        out.push('"');
-    }
-    if computes {
-        out.push('\'');
-    }
-    for letter in value.chars() {
-        if letter == '"' {
-            out.push('"');
-        }
-        out.push(letter);
-    }
-    if quoted {
-        out.push('"');
-    }
+/// Appends one event.
+pub(super) fn row(out: &mut Vec<u8>, link: &Link, origin: &Origin) -> Result<(), Problem> {
+    let event = &link.event;
+    let cells = [
+        Cell::Number(link.seq.to_string()),
+        Cell::Text(event.id.to_string()),
+        Cell::Text(event.at.to_rfc3339()),
+        Cell::Text(event.actor_type.clone()),
+        Cell::text(event.actor.map(|id| id.to_string())),
+        Cell::Text(event.action.clone()),
+        Cell::Text(event.target_type.clone()),
+        Cell::text(event.target.map(|id| id.to_string())),
+        Cell::Text(event.outcome.clone()),
+        Cell::text(origin.ip.map(|ip| ip.to_string())),
+        Cell::text(origin.user_agent.clone()),
+        Cell::text(event.request_id.clone()),
+        Cell::Text(event.details.clone()),
+        Cell::text(link.previous.map(|hash| hex(&hash))),
+        Cell::text(link.hash.map(|hash| hex(&hash))),
+    ];
+    write(out, &cells)
+}
+
+fn write(out: &mut Vec<u8>, cells: &[Cell]) -> Result<(), Problem> {
+    Dialect::default().write(out, [cells]).map_err(Problem::internal)
 }

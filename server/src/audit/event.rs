@@ -76,6 +76,11 @@ impl Target {
         Self { kind: "job", id: Some(id) }
     }
 
+    /// A file of a person's data.
+    pub const fn export(id: Uuid) -> Self {
+        Self { kind: "export", id: Some(id) }
+    }
+
     /// Something without an id.
     pub const fn none(kind: &'static str) -> Self {
         Self { kind, id: None }

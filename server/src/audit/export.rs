@@ -162,7 +162,7 @@ impl Export {
     fn head(&mut self) -> Result<Vec<u8>, Problem> {
         let mut out = Vec::new();
         match (self.format, &self.selection.filter) {
-            (Format::Csv, _) => out.extend_from_slice(csv::HEAD.as_bytes()),
+            (Format::Csv, _) => csv::head(&mut out)?,
             (Format::Ndjson, Some(filter)) => {
                 let head = ExtractHead::of(&ours(&self.ground, &self.keys), filter, self.selection.after.unwrap_or(0));
                 self.digest = head.digest();
@@ -270,12 +270,12 @@ impl Export {
     async fn rows(&self, page: &[Link]) -> Result<Vec<u8>, Problem> {
         let people: Vec<Uuid> = page.iter().filter_map(|link| link.event.sealed_for).collect();
         let keys = self.ground.keyring.get_many(&people).await?;
-        let mut out = String::new();
+        let mut out = Vec::new();
         for link in page {
             let key = link.event.sealed_for.and_then(|person| keys.get(&person));
-            csv::row(&mut out, link, &open_origin(&self.ground.roots, key, &link.event));
+            csv::row(&mut out, link, &open_origin(&self.ground.roots, key, &link.event))?;
         }
-        Ok(out.into_bytes())
+        Ok(out)
     }
 }
 

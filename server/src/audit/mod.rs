@@ -19,6 +19,7 @@ mod export;
 mod extract;
 mod inspect;
 mod line;
+mod listed;
 mod offline;
 mod retention;
 mod routes;
@@ -32,6 +33,7 @@ pub use checkpoint::{SPACING, checkpoint, reseal};
 pub use checkpoint_store::STATEMENTS as CHECKPOINT_STATEMENTS;
 pub use event::{Action, Actor, Event, Target};
 pub use export::{Export, Format, Selection};
+pub use listed::{EventView, count, page};
 pub use offline::{FileVerification, NotVerifiable, verify_file};
 pub use retention::cut;
 pub use routes::routes;
@@ -101,6 +103,8 @@ actions! {
     USER_LOCKED_DOWN = "user.locked_down";
     /// Somebody's profile was changed by an administrator.
     USER_UPDATED = "user.updated";
+    /// Somebody got another e-mail address from an administrator.
+    USER_EMAIL_CHANGED = "user.email_changed";
     /// Somebody got other roles.
     USER_ROLES_CHANGED = "user.roles_changed";
     /// A person was erased.
@@ -159,6 +163,14 @@ actions! {
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn";
     /// An authorization code was presented again; what it had given is void.
     CODE_REPLAYED = "authorization.code_replayed";
+    /// A person ordered a file of their data.
+    EXPORT_REQUESTED = "export.requested";
+    /// A person fetched such a file, or a part of it.
+    EXPORT_DOWNLOADED = "export.downloaded";
+    /// A person took an export back.
+    EXPORT_DELETED = "export.deleted";
+    /// A person had a small export at once.
+    EXPORT_STREAMED = "export.streamed";
     /// Somebody opened a voice session.
     VOICE_SESSION_STARTED = "voice_session.started";
     /// A voice session was ended, by its person or with the sign-in it was opened in.

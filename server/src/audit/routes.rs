@@ -5,22 +5,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json_;
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
-use super::chain::Link;
-use super::event::{Event, Target, open_sealed};
+use super::event::{Event, Target};
 use super::export::{Export, Format, Selection};
+use super::listed::{self, EventView};
 use super::search::{Filter, Typed};
 use super::verify::Verification;
-use super::{AUDIT_EXPORTED, store, verify};
+use super::{AUDIT_EXPORTED, verify};
 use crate::access::scope;
 use crate::app::App;
-use crate::db::hex;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Origin;
 use crate::http::extract::{Json, Query};
@@ -28,7 +25,6 @@ use crate::http::guard::{Scoped, take};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
 use crate::http::visit::Visit;
-use crate::time::Timestamp;
 
 const LIST: &str = "audit";
 
@@ -42,12 +38,14 @@ pub fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 pub(super) struct SearchQuery {
     /// Who acted.
-    pub actor: Option<Uuid>,
+    #[param(format = Uuid)]
+    pub actor: Option<String>,
     /// The act, such as `session.started`.
     #[param(min_length = 1, max_length = 64)]
     pub action: Option<String>,
     /// What was acted on.
-    pub target: Option<Uuid>,
+    #[param(format = Uuid)]
+    pub target: Option<String>,
     /// `success` or `denied`.
     #[param(pattern = "^(success|denied)$")]
     pub outcome: Option<String>,
@@ -65,48 +63,6 @@ pub(super) struct SearchQuery {
     cursor: Option<String>,
 }
 
-/// Somebody or something.
-#[derive(Serialize, ToSchema)]
-struct Party {
-    r#type: String,
-    #[schema(required = true)]
-    id: Option<Uuid>,
-}
-
-/// An event of the audit trail.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct EventView {
-    id: Uuid,
-    /// Its place in the chain; null for the second until it is sealed.
-    #[schema(required = true)]
-    seq: Option<i64>,
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    actor: Party,
-    action: String,
-    target: Party,
-    /// `success` or `denied`.
-    outcome: String,
-    /// Null where there was none, and once the person is erased.
-    #[schema(required = true)]
-    ip: Option<String>,
-    #[schema(required = true)]
-    user_agent: Option<String>,
-    #[schema(required = true)]
-    request_id: Option<String>,
-    /// What whoever acted gave as the reason; left out where there was none, and once they are erased.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[schema(value_type = Object)]
-    details: Json_,
-    /// SHA-256 in hexadecimal.
-    #[schema(required = true)]
-    hash: Option<String>,
-    #[schema(required = true)]
-    previous_hash: Option<String>,
-}
-
 /// Search the audit trail, newest first
 ///
 /// Narrowed by actor, target or act it is answered from an index, however long the trail is.
@@ -121,40 +77,8 @@ async fn search(
     let SearchQuery { actor, action, target, outcome, from, to, limit, cursor } = query;
     let filter = Filter::check(&Typed { actor, action, target, outcome, from, to })?;
     let page = PageQuery { limit, cursor }.check(&app.ground.roots, LIST)?;
-    let before = page.after.map_or(filter.highest_id(), |after| after.min(filter.highest_id()));
-    let found = store::search(&app.ground.db, &filter, before, page.rows()).await?;
-    let people: Vec<Uuid> = found.iter().filter_map(|link| link.event.sealed_for).collect();
-    let keys = app.ground.keyring.get_many(&people).await?;
-    let items = found.into_iter().map(|link| {
-        let key = link.event.sealed_for.and_then(|person| keys.get(&person));
-        let (origin, reason) = open_sealed(&app.ground.roots, key, &link.event);
-        EventView { reason, ..view(link, origin.ip.map(|ip| ip.to_string()), origin.user_agent) }
-    });
-    Ok(Json(page.answer(&app.ground.roots, LIST, items.collect(), |event: &EventView| event.id)))
-}
-
-fn view(link: Link, ip: Option<String>, user_agent: Option<String>) -> EventView {
-    let event = link.event;
-    EventView {
-        id: event.id,
-        seq: link.hash.is_some().then_some(link.seq),
-        at: event.at,
-        actor: Party { r#type: event.actor_type, id: event.actor },
-        action: event.action,
-        target: Party { r#type: event.target_type, id: event.target },
-        outcome: event.outcome,
-        ip,
-        user_agent,
-        request_id: event.request_id,
-        reason: None,
-        // What somebody wrote into the table by hand may be no JSON; it is shown as the text it is.
-        details: serde_json::from_str(&event.details)
-            .ok()
-            .filter(Json_::is_object)
-            .unwrap_or_else(|| serde_json::json!({"text": event.details})),
-        hash: link.hash.map(|hash| hex(&hash)),
-        previous_hash: link.previous.map(|hash| hex(&hash)),
-    }
+    let items = listed::page(&app.ground, &filter, page.after, page.rows()).await?;
+    Ok(Json(page.answer(&app.ground.roots, LIST, items, |event: &EventView| event.id)))
 }
 
 /// Check that nobody edited the audit trail
@@ -181,12 +105,14 @@ struct ExportQuery {
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Who acted.
-    actor: Option<Uuid>,
+    #[param(format = Uuid)]
+    actor: Option<String>,
     /// The act, such as `session.started`.
     #[param(min_length = 1, max_length = 64)]
     action: Option<String>,
     /// What was acted on.
-    target: Option<Uuid>,
+    #[param(format = Uuid)]
+    target: Option<String>,
     /// `success` or `denied`.
     #[param(pattern = "^(success|denied)$")]
     outcome: Option<String>,

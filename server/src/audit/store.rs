@@ -38,6 +38,9 @@ crate::statements! {
     LINKS = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
         FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2";
+    /// How many pass a filter.
+    COUNT = "SELECT count(*) FROM audit_events WHERE id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
+        AND (actor_id = $6 OR $7) AND (target_id = $8 OR $9) AND (action = $10 OR $10 = '')";
     /// Events that a person caused or that were done to them, oldest first; either half by its own index.
     ABOUT = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
@@ -177,6 +180,23 @@ pub(super) async fn link(tx: &mut Tx, links: &[Link]) -> Result<usize, DbError> 
 /// Up to `rows` sealed events behind the place `after`.
 pub(super) async fn links_after(db: &Db, after: i64, rows: i64) -> Result<Vec<Link>, DbError> {
     db.query(LINKS, args![after, rows]).await?.iter().map(link_of).collect()
+}
+
+/// How many events pass `filter`.
+pub(super) async fn count(db: &Db, filter: &Filter) -> Result<u64, DbError> {
+    let args = args![
+        filter.highest_id(),
+        filter.lowest_id(),
+        filter.from,
+        filter.to,
+        filter.outcome.unwrap_or(""),
+        filter.actor.unwrap_or_default(),
+        filter.actor.is_none(),
+        filter.target.unwrap_or_default(),
+        filter.target.is_none(),
+        filter.action.clone().unwrap_or_default()
+    ];
+    db.query_opt(COUNT, args).await?.map_or(Ok(0), |row| row.get(0))
 }
 
 /// Up to `rows` events by or on `person` behind the event `after`, oldest first.

@@ -13,6 +13,8 @@ mod directory;
 mod flags;
 #[path = "tests/foreign_hashes.rs"]
 mod foreign_hashes;
+#[path = "tests/jobs.rs"]
+mod jobs;
 #[path = "tests/keys.rs"]
 mod keys;
 #[path = "tests/migrate.rs"]
@@ -27,6 +29,8 @@ mod remote;
 mod roles;
 #[path = "tests/signing_in.rs"]
 mod signing_in;
+#[path = "tests/user_acts.rs"]
+mod user_acts;
 #[path = "tests/users.rs"]
 mod users;
 

@@ -14,6 +14,7 @@ mod accounts;
 mod check;
 mod dev_key;
 mod dotenv;
+mod exports;
 mod fault;
 mod hints;
 mod keys;
@@ -41,6 +42,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
+pub use exports::Exports;
 pub use fault::{Fault, Faults};
 pub use hints::Hint;
 pub use keys::MasterKey;
@@ -131,6 +133,8 @@ pub struct Settings {
     pub presence: Presence,
     /// Policies and retention.
     pub privacy: Privacy,
+    /// Files of their data that people order.
+    pub exports: Exports,
     /// LiveKit and TURN.
     pub voice: Voice,
     /// The relay of transcripts.
@@ -185,6 +189,7 @@ impl Settings {
             usage: Usage::from(values)?,
             presence: Presence::from(values)?,
             privacy: Privacy::from(values)?,
+            exports: Exports::from(values)?,
             voice: Voice::from(values)?,
             transcripts: Transcripts::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,

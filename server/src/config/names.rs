@@ -352,6 +352,8 @@ settings! {
     "retention.quotas", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that the history of quotas is kept.";
     "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
 
+    "exports.file_ttl", Span(60, 30 * DAY), "How long the file of an export can be fetched; then it is deleted.";
+
     "voice.livekit_url", SocketUrl, else "none: no voice tokens", "LiveKit server that clients connect to.";
     "voice.livekit_api_key", Text, else "none", "API key of LiveKit; issuer of the tokens.";
     "voice.livekit_api_secret", Secret, else "none", "API secret of LiveKit; signs the tokens.";

@@ -36,7 +36,7 @@ pub(super) struct NewToken {
     /// What to call it: the program, the machine.
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    /// What it may be used for: `account:read`, `flags:evaluate`, and whatever your roles grant.
+    /// What it may be used for: `account:read`, `exports:write`, `flags:evaluate`, and whatever your roles grant.
     #[schema(min_items = 1, max_items = 100)]
     pub scopes: Vec<String>,
     /// How long it lives, in seconds; 90 days when left out, a year at most.

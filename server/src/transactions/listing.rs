@@ -202,7 +202,7 @@ pub(super) fn times(
 
 impl Filter {
     /// Whether only the order, its ends and deleted ones matter: then each row that is looked at is one of the page.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         let Selection { order, time, kind, currency, .. } = &self.selection;
         let all_times = order.is_by_time() || (time.start == EARLIEST && time.end == LATEST);
         all_times && kind.is_none() && currency.is_none() && self.category.is_none() && self.words.is_empty()

@@ -3,12 +3,16 @@
 use uuid::Uuid;
 
 use super::listing::{Filter, Selection, find};
+use super::period::Period;
+use super::totals_store;
 use super::view::{self, TransactionView};
 use crate::error::Problem;
 use crate::ground::Ground;
 use crate::http::keyset::Place;
 use crate::secret::PersonKey;
 
+/// Months, each in each currency, that are counted.
+const MONTHS_MAX: i64 = 20_000;
 /// Rows on a page.
 const PAGE: u32 = 500;
 
@@ -31,6 +35,20 @@ impl Reader {
         let key = ground.keyring.get(owner).await?;
         let filter = selection.keyed(&key);
         Ok(Self { ground: ground.clone(), owner, key, filter, after: None, done: false })
+    }
+
+    /// How many there are, as far as the sums tell: only where nothing but time narrows them.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn expected(&self) -> Result<Option<u64>, Problem> {
+        let selection = &self.filter.selection;
+        if selection.deleted || !self.filter.is_plain() {
+            return Ok(None);
+        }
+        let period = Period::of(selection.time.start, selection.time.end);
+        let months = totals_store::by_month(&self.ground.db, self.owner, &period, MONTHS_MAX).await?;
+        Ok(Some(months.iter().filter_map(|month| u64::try_from(month.count).ok()).sum()))
     }
 
     /// The next page, which may be empty and not the last; `None` behind the last one.
