@@ -109,9 +109,14 @@ impl Socket {
                     state.room.extend(ids(&payload["joins"]));
                     ids(&payload["leaves"]).for_each(|gone| _ = state.room.remove(&gone));
                 }),
-                "diff" if of_transcript && payload["segments"].is_array() => self.with(|state| {
-                    payload["segments"].as_array().into_iter().flatten().for_each(|segment| state.told(segment));
-                }),
+                "diff" if of_transcript && payload["segments"].is_array() => {
+                    // A position that is passed over was a post without effect; or an instance died between storing and telling.
+                    let first = payload["segments"][0]["position"].as_i64().unwrap_or(-1);
+                    if first > self.with(|state| state.heard.position) + 1 {
+                        self.read(cluster, talk).await;
+                    }
+                    self.with(|state| payload["segments"].as_array().into_iter().flatten().for_each(|segment| state.told(segment)));
+                }
                 "error" => self.with(|state| state.heard.faults.push(format!("a frame was refused: {frame}"))),
                 _ => {}
             }

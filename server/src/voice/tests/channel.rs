@@ -13,8 +13,8 @@ async fn who_is_in_a_voice_session(store: Store) {
     let eve = instance.signed_up("eve@example.com").await;
     let id = opened(&ada.api).await;
     let channel = format!("voice:{id}");
-    let (mut phone, state) = Socket::joined(&instance, &ada, &channel, json!({"device": "phone"})).await;
-    assert_eq!(state["payload"]["members"][0]["connections"][0]["metadata"], json!({"device": "phone"}));
+    let (mut phone, members) = Socket::joined(&instance, &ada, &channel, json!({"device": "phone"})).await;
+    assert_eq!(members[0]["connections"][0]["metadata"], json!({"device": "phone"}));
 
     let mut hers = Socket::of(&instance, &eve).await;
     for name in [channel.clone(), channel.to_uppercase().replace("VOICE", "voice"), "voice:nothing".into()] {
