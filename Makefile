@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt openapi bench test-deps hooks clean
+.PHONY: help run build test lint fmt openapi bench soak test-deps hooks clean
 
 help: ## List what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ openapi: ## Write openapi.json and asyncapi.json anew after a change of the inte
 bench: ## Compare with raw baselines (release build, some minutes; ARGS=--full grows to a million people)
 	$(CARGO) build --release -p keystead -p keystead-bench
 	target/release/keystead-bench $(ARGS)
+
+soak: test-deps ## Talk for a quarter of an hour on two instances, kill one, lose nothing (ARGS="--minutes 60" for longer)
+	$(CARGO) build --release -p keystead -p keystead-bench
+	target/release/keystead-bench soak $(ARGS)
 
 test-deps: ## Install what the tests need and the machine lacks (Debian; root or sudo)
 	scripts/test-deps

@@ -8,6 +8,7 @@ mod process;
 mod rows;
 mod seed;
 mod server;
+mod soak;
 mod table;
 mod tokens;
 
@@ -94,18 +95,26 @@ enum Command {
         #[arg(long, default_value_t = 3_000_000)]
         sessions: usize,
     },
+    Soak(soak::Plan),
     /// Carry out the load plan on standard input
     #[command(hide = true)]
     Load,
     /// Answer the recorded answer, from a bare axum route
     #[command(hide = true)]
-    BaselineAxum { port: u16, route: String, answer: PathBuf },
+    BaselineAxum {
+        port: u16,
+        route: String,
+        answer: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
     if matches!(args.command, Some(Command::Load)) {
         return load::run();
+    }
+    if let Some(Command::Soak(plan)) = &args.command {
+        return soak::run(plan);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &args.command {

@@ -293,8 +293,8 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
-fn realtime_channels() -> Vec<(&'static str, Arc<dyn Authorizer>)> {
-    vec![]
+fn realtime_channels(voice: &Voice, transcripts: &Transcripts) -> Vec<(&'static str, Arc<dyn Authorizer>)> {
+    vec![("voice", Arc::new(voice.clone())), ("transcript", Arc::new(transcripts.clone()))]
 }
 
 /// The public routes, without the gates.

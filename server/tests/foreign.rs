@@ -7,10 +7,14 @@ mod flags;
 mod oauth;
 #[path = "foreign/openidconnect.rs"]
 mod openidconnect;
+#[path = "foreign/pages.rs"]
+mod pages;
 #[path = "foreign/realtime.rs"]
 mod realtime;
 #[path = "foreign/transcripts.rs"]
 mod transcripts;
+#[path = "foreign/voice.rs"]
+mod voice;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -43,11 +43,14 @@ struct Side {
     deep: Vec<(&'static str, String)>,
 }
 
+/// What is asked: its name, and the path of the n-th request to a side.
+type Question = (&'static str, fn(&Side, usize) -> String);
+
 /// The lines.
 pub async fn rows(folder: &Path, length: Length, pace: Pace) -> Result<Vec<Row>> {
     let site = |name: &str| Site::sqlite(&folder.join(name)).with_cheap_passwords();
     let sides = [side(&site("transactions-small"), length.small).await?, side(&site("transactions-large"), length.large).await?];
-    let questions: [(&str, fn(&Side, usize) -> String); 9] = [
+    let questions: [Question; 9] = [
         ("First page", |_, _| PATH.to_owned()),
         ("First page by amount", |_, _| format!("{PATH}?sort=-amount")),
         ("Page in the middle", |side, _| format!("{PATH}?cursor={}", side.deep[0].1)),

@@ -5,8 +5,10 @@
 
 use uuid::Uuid;
 
+use super::address::Address;
 use super::administrators_store as store;
 use super::by::By;
+use super::email::Email;
 use super::lifecycle::{Lifecycle, LifecycleError, last_administrator};
 use super::seal::{seal_job_role, seal_name};
 use crate::audit::{self, Target};
@@ -23,6 +25,8 @@ pub(super) async fn can_do_without(tx: &mut Tx, person: Uuid) -> Result<bool, Db
 /// What to change of a profile; `None` leaves it.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileChange {
+    /// Another address.
+    pub email: Option<Email>,
     /// Another name, checked.
     pub name: Option<String>,
     /// Another job role, checked; `Some(None)` takes it away.
@@ -62,10 +66,11 @@ impl Lifecycle {
             .await
     }
 
-    /// Changes somebody's profile; with `version`, only while that is what the account is.
+    /// Changes somebody's profile; with `version`, only while that is what the account is. With another address they are signed out
+    /// everywhere ([`Address`]).
     ///
     /// # Errors
-    /// `not_found`, `version_conflict`.
+    /// `not_found`, `version_conflict`; `conflict` for an address that somebody has, and for that of the last administrator.
     pub async fn set_profile(
         &self,
         person: Uuid,
@@ -77,13 +82,20 @@ impl Lifecycle {
         let key = self.ground().keyring.get(person).await.map_err(LifecycleError::from)?;
         let name = change.name.map(|name| seal_name(&key, person, &name));
         let job_role = change.job_role.map(|role| role.map(|role| seal_job_role(&key, person, &role)));
+        let address = match &change.email {
+            Some(email) => Address::new(self, person, &key, email, &by, now).await?,
+            None => None,
+        };
         let event = by.event(self.ground(), audit::USER_UPDATED, Target::user(person), now);
-        let people = self.people().clone();
+        let (this, people) = (self.clone(), self.people().clone());
         self.ground()
             .db
             .write(async move |tx| {
                 if !store::set_profile(tx, person, name.clone(), job_role.clone(), version, now).await? {
                     return Err(not_changed(version));
+                }
+                if let Some(address) = &address {
+                    address.put(&this, tx).await?;
                 }
                 audit::record(tx, &event).await?;
                 people.changed_on_commit(tx, person);

@@ -16,6 +16,13 @@ crate::statements! {
         WHERE id = $1 AND status <> 'deleted' AND (version = $4 OR $4 = 0)";
     /// Nobody signs in with the password any more.
     DROP_PASSWORD = "UPDATE users SET password_hash = NULL, password_changed_at = $2 WHERE id = $1";
+    /// Another address, which nobody has confirmed. Who was active waits for that, where it is asked for.
+    SET_EMAIL = "UPDATE users SET email_index = $2, email = $3, email_verified_at = NULL, contested_at = NULL, updated_at = $5,
+            status = CASE WHEN status = 'active' AND $4 THEN 'pending' ELSE status END, version = version + 1
+        WHERE id = $1 AND status <> 'deleted'",
+      postgres "UPDATE users SET email_index = $2, email = $3, email_verified_at = NULL, contested_at = NULL, updated_at = $5,
+            status = CASE WHEN status = 'active' AND $4::boolean THEN 'pending' ELSE status END, version = version + 1
+        WHERE id = $1 AND status <> 'deleted'";
     /// Another profile, in the same way.
     SET_PROFILE_OF = "UPDATE users SET name = coalesce($2, name), job_role = CASE WHEN $3 THEN $4 ELSE job_role END, updated_at = $5, version = version + 1
         WHERE id = $1 AND status <> 'deleted' AND (version = $6 OR $6 = 0)",
@@ -55,4 +62,20 @@ pub(super) async fn set_profile(
 ) -> Result<bool, DbError> {
     let args = args![id, name, job_role.is_some(), job_role.flatten(), now, version.unwrap_or(0)];
     Ok(tx.execute(SET_PROFILE_OF, args).await? == 1)
+}
+
+/// Gives somebody another address, sealed and by its index; with `confirm` whoever is active waits until it is confirmed. False when
+/// they are deleted.
+///
+/// # Errors
+/// `Unique` when somebody has the address.
+pub(super) async fn set_email(
+    tx: &mut Tx,
+    id: Uuid,
+    index: [u8; 32],
+    email: Vec<u8>,
+    confirm: bool,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    Ok(tx.execute(SET_EMAIL, args![id, index, email, confirm, now]).await? == 1)
 }

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -142,6 +143,17 @@ impl Lifecycle {
         self.step_told(person, step, audit::USER_LOCKED_DOWN, by, now, Some((view.email.clone(), letter))).await
     }
 
+    /// Erases somebody in `delay`, at once when there is none; when that is. Until then the account is deleted and can be restored.
+    pub async fn erase_in(&self, person: Uuid, delay: Duration, by: By, now: Timestamp) -> Result<Timestamp, LifecycleError> {
+        let at = now.plus(delay);
+        // A second at least between the two steps, so that the first one is not over before it has begun.
+        self.schedule_erasure(person, at.max(now.plus(Duration::from_secs(1))), by.clone(), now).await?;
+        if delay.is_zero() {
+            self.erase(person, by, now).await?;
+        }
+        Ok(at)
+    }
+
     /// Restores a deleted account within its grace: active when its address was confirmed, else pending.
     pub async fn restore(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
         let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
@@ -225,7 +237,8 @@ impl Lifecycle {
         }
     }
 
-    async fn tell(&self, tx: &mut Tx, person: Uuid, now: Timestamp) -> Result<(), DbError> {
+    /// Whoever listens takes away what the person came in with.
+    pub(super) async fn tell(&self, tx: &mut Tx, person: Uuid, now: Timestamp) -> Result<(), DbError> {
         for listener in self.listeners.iter() {
             listener.access_lost(tx, person, now).await?;
         }

@@ -9,6 +9,7 @@
 //!
 //! Owns the table `users`.
 
+mod address;
 mod administrators;
 mod administrators_store;
 mod by;

@@ -16,6 +16,7 @@ use super::view::PersonView;
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
 use crate::secret::{PersonKey, SealError};
+use crate::shared::net;
 use crate::time::Timestamp;
 
 /// Fan-out topic: the person's id.
@@ -27,7 +28,6 @@ pub const CACHE: &str = "keystead_cache_requests_total";
 const PEOPLE_MAX: u64 = 50_000;
 /// Bounds how far `lastActiveAt` lags; changes are pushed.
 const KEEP: Duration = Duration::from_secs(60);
-const POLL_EVERY: Duration = Duration::from_millis(500);
 const POLL_OVERLAP: Duration = Duration::from_secs(10);
 
 /// The cache; clones share it.
@@ -108,16 +108,6 @@ impl People {
 
     /// Polls until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(POLL_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
-            }
-            if let Err(error) = self.poll().await {
-                tracing::debug!(%error, "cannot poll for changed people; relying on pushes");
-            }
-        }
+        net::follow("people", stop, || self.poll()).await;
     }
 }

@@ -14,9 +14,14 @@ fn place<'a>(column: &'a str, id: &'a Uuid) -> Place<'a> {
 
 /// Seals the personal columns of a new person.
 pub fn seal_new(new: &mut NewUser, key: &PersonKey, email: &Email, name: &str, job_role: Option<&str>) {
-    new.email = key.seal(place("email", &new.id), email.as_str().as_bytes());
+    new.email = seal_email(key, new.id, email);
     new.name = seal_name(key, new.id, name);
     new.job_role = job_role.map(|role| seal_job_role(key, new.id, role));
+}
+
+/// Seals an address.
+pub(super) fn seal_email(key: &PersonKey, id: Uuid, email: &Email) -> Vec<u8> {
+    key.seal(place("email", &id), email.as_str().as_bytes())
 }
 
 /// Seals a name.

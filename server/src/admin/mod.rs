@@ -16,7 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
-pub use stats::{FRESH as STATS_FRESH, STATEMENTS, Stats};
+pub use jobs::try_again;
+pub use stats::{FRESH as STATS_FRESH, Figures, STATEMENTS, Stats};
+pub use users::{DELAY_MAX, checked_reason, end_sessions};
 
 /// The routes of this folder.
 pub fn routes() -> OpenApiRouter<App> {

@@ -2,6 +2,8 @@
 
 #[path = "tests/accounts.rs"]
 mod accounts;
+#[path = "tests/address.rs"]
+mod address;
 #[path = "tests/impersonation.rs"]
 mod impersonation;
 #[path = "tests/jobs.rs"]

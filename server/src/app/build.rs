@@ -131,7 +131,8 @@ impl App {
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
         let flags = Flags::new(ground.clone());
         let transcripts = Transcripts::new(ground.clone());
-        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), super::realtime_channels());
+        let channels = super::realtime_channels(&voice, &transcripts);
+        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), channels);
         let parts = Parts {
             ground,
             people,

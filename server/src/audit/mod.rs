@@ -103,6 +103,8 @@ actions! {
     USER_LOCKED_DOWN = "user.locked_down";
     /// Somebody's profile was changed by an administrator.
     USER_UPDATED = "user.updated";
+    /// Somebody got another e-mail address from an administrator.
+    USER_EMAIL_CHANGED = "user.email_changed";
     /// Somebody got other roles.
     USER_ROLES_CHANGED = "user.roles_changed";
     /// A person was erased.

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use super::event::{Event, Target};
 use super::export::{Export, Format, Selection};
@@ -39,12 +38,14 @@ pub fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 pub(super) struct SearchQuery {
     /// Who acted.
-    pub actor: Option<Uuid>,
+    #[param(format = Uuid)]
+    pub actor: Option<String>,
     /// The act, such as `session.started`.
     #[param(min_length = 1, max_length = 64)]
     pub action: Option<String>,
     /// What was acted on.
-    pub target: Option<Uuid>,
+    #[param(format = Uuid)]
+    pub target: Option<String>,
     /// `success` or `denied`.
     #[param(pattern = "^(success|denied)$")]
     pub outcome: Option<String>,
@@ -104,12 +105,14 @@ struct ExportQuery {
     #[param(minimum = 0)]
     after: Option<i64>,
     /// Who acted.
-    actor: Option<Uuid>,
+    #[param(format = Uuid)]
+    actor: Option<String>,
     /// The act, such as `session.started`.
     #[param(min_length = 1, max_length = 64)]
     action: Option<String>,
     /// What was acted on.
-    target: Option<Uuid>,
+    #[param(format = Uuid)]
+    target: Option<String>,
     /// `success` or `denied`.
     #[param(pattern = "^(success|denied)$")]
     outcome: Option<String>,

@@ -12,11 +12,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
     /// Who acted.
-    pub actor: Option<Uuid>,
+    pub actor: Option<String>,
     /// The act.
     pub action: Option<String>,
     /// What was acted on.
-    pub target: Option<Uuid>,
+    pub target: Option<String>,
     /// How it ended.
     pub outcome: Option<String>,
     /// From this instant on.
@@ -59,6 +59,13 @@ impl Filter {
                 problem = problem.field(field, "invalid_time", "Write the time as in 2026-05-01T12:00:00Z (RFC 3339).");
             }
         }
+        let id = |text: &Option<String>| text.as_deref().map(|text| Uuid::try_parse(text.trim()).map_err(drop)).transpose();
+        let (actor, target) = (id(&typed.actor), id(&typed.target));
+        for (field, value) in [("actor", &actor), ("target", &target)] {
+            if value.is_err() {
+                problem = problem.field(field, "invalid_id", "Write an id, as in 01920000-0000-7000-8000-000000000000.");
+            }
+        }
         let outcome = typed.outcome.as_deref().map(|typed| OUTCOMES.into_iter().find(|known| *known == typed));
         if outcome == Some(None) {
             problem = problem.field("outcome", "unknown", "Use success or denied.");
@@ -66,11 +73,11 @@ impl Filter {
         if typed.action.as_ref().is_some_and(|action| action.is_empty() || action.len() > ACTION_MAX) {
             problem = problem.field("action", "unknown", "Use the name of an act, such as session.started.");
         }
-        match (from, to) {
-            (Ok(from), Ok(to)) if problem.errors.is_empty() => Ok(Self {
-                actor: typed.actor,
+        match (from, to, actor, target) {
+            (Ok(from), Ok(to), Ok(actor), Ok(target)) if problem.errors.is_empty() => Ok(Self {
+                actor,
                 action: typed.action.clone(),
-                target: typed.target,
+                target,
                 outcome: outcome.flatten(),
                 from: from.unwrap_or(Timestamp::from_micros(i64::MIN)),
                 to: to.unwrap_or(Timestamp::from_micros(i64::MAX)),

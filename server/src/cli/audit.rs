@@ -133,7 +133,15 @@ fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
 impl ExportTo {
     async fn act(&self, app: &App) -> Result<(), Failure> {
         let Self { actor, action, target, outcome, from, to, .. } = self.clone();
-        let filter = Filter::check(&Typed { actor, action, target, outcome, from, to }).map_err(|problem| {
+        let filter = Filter::check(&Typed {
+            actor: actor.map(|id| id.to_string()),
+            action,
+            target: target.map(|id| id.to_string()),
+            outcome,
+            from,
+            to,
+        })
+        .map_err(|problem| {
             let wrong: Vec<String> = problem.errors.iter().map(|fault| format!("--{}: {}", fault.field, fault.message)).collect();
             Failure::usage("The export cannot be narrowed so.", wrong.join(" "))
         })?;

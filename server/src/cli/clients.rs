@@ -1,5 +1,7 @@
 //! `keystead clients`: OAuth clients, from the machine that holds the database.
 
+mod change;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -23,6 +25,14 @@ pub enum Clients {
     Create(Create),
     /// List the registered clients, newest first
     List(List),
+    /// Change a client; what is left out stays as it is
+    Update(Box<change::Update>),
+    /// Refuse a client and all its tokens, until it is enabled again
+    Disable(change::Named),
+    /// Let a disabled client in again
+    Enable(change::Named),
+    /// Give a client a new secret, shown once; the old one is void at once
+    RotateSecret(change::Named),
     /// Delete a client: its tokens are refused within a second
     Delete(Delete),
 }
@@ -118,6 +128,10 @@ impl Clients {
             within(settings, async |app: &App| match self {
                 Self::Create(create) => create.act(app, output).await,
                 Self::List(list) => list.act(app, output).await,
+                Self::Update(update) => update.act(app, output).await,
+                Self::Disable(named) => named.switch(app, output, true).await,
+                Self::Enable(named) => named.switch(app, output, false).await,
+                Self::RotateSecret(named) => named.rotate_secret(app, output).await,
                 Self::Delete(delete) => delete.act(app, output).await,
             }),
         )
@@ -210,6 +224,13 @@ fn row(client: &Client) -> Vec<String> {
     vec![client.id.clone(), client.name.clone(), grants.join(","), client.scopes.join(","), state.to_owned(), moment(client.created_at)]
 }
 
+fn unknown(client: Uuid, problem: Problem) -> Failure {
+    match problem.code {
+        Code::NotFound => Failure::failed(format!("There is no client `{client}`."), "See `keystead clients list`."),
+        _ => refused(problem),
+    }
+}
+
 /// `clients delete --json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -220,10 +241,7 @@ struct Deleted {
 impl Delete {
     async fn act(&self, app: &App, output: Output) -> Result<(), Failure> {
         let deleted = app.oauth.delete(self.client, By::operator(), app.ground.clock.now()).await;
-        deleted.map_err(|problem| match problem.code {
-            Code::NotFound => Failure::failed(format!("There is no client `{}`.", self.client), "See `keystead clients list`."),
-            _ => problem.into(),
-        })?;
+        deleted.map_err(|problem| unknown(self.client, problem))?;
         if self.json {
             output.json(&Deleted { client_id: self.client });
         } else {

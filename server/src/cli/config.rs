@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Failure, Output};
-use crate::config::{Environment, Fault, Settings, Sources};
+use crate::config::{Environment, Fault, Hint, Settings, Sources};
 
 /// Look at the configuration
 #[derive(Clone, Debug, Subcommand)]
@@ -28,6 +28,8 @@ struct Report {
     environment: Option<&'static str>,
     faults: Vec<Fault>,
     warnings: Vec<Fault>,
+    /// What is off, and how to turn it on.
+    hints: Vec<Hint>,
 }
 
 impl Config {
@@ -46,7 +48,7 @@ impl Check {
                 Ok(())
             }
             Err(faults) if self.json => {
-                output.json(&Report { valid: false, environment: None, faults: faults.0, warnings: Vec::new() });
+                output.json(&Report { valid: false, environment: None, faults: faults.0, warnings: Vec::new(), hints: Vec::new() });
                 Err(Failure::Silent(2))
             }
             Err(faults) => Err(faults.into()),
@@ -54,14 +56,17 @@ impl Check {
     }
 
     fn good(&self, settings: &Settings, output: &Output) {
-        let warnings = settings.warnings();
+        let (warnings, hints) = (settings.warnings(), settings.hints());
         if self.json {
-            return output.json(&Report { valid: true, environment: Some(settings.env.as_str()), faults: Vec::new(), warnings });
+            return output.json(&Report { valid: true, environment: Some(settings.env.as_str()), faults: Vec::new(), warnings, hints });
         }
         output.warnings(&warnings);
         output.line(format!("The configuration is good for {}.", settings.env.as_str()));
         if settings.env == Environment::Development && settings.master_keys.is_empty() {
             output.line("A development key is kept in the data folder; set KEYSTEAD_MASTER_KEY before real data arrives.");
+        }
+        for hint in hints {
+            output.line(format!("{}\n  → {}", hint.finding, hint.mend));
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod completions;
 pub mod config;
 pub mod flags;
 mod installation;
+pub mod jobs;
 pub mod keys;
 pub mod login;
 pub mod logout;
@@ -22,6 +23,7 @@ pub mod password;
 pub mod remote;
 pub mod roles;
 pub mod serve;
+pub mod stats;
 pub mod users;
 pub mod whoami;
 
@@ -78,6 +80,11 @@ pub enum Command {
     /// Check and export the audit trail
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// See the queue, and try again what failed for good
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
+    /// Show the installation in figures
+    Stats(stats::Stats),
     /// Sign in at a server, this one or another
     Login(login::Login),
     /// Show who is signed in
@@ -181,6 +188,8 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Audit(audit) => audit.run(output),
         Command::Flags(flags) => flags.run(output),
         Command::Roles(roles) => roles.run(output),
+        Command::Jobs(jobs) => jobs.run(output),
+        Command::Stats(stats) => stats.run(output),
         Command::Login(login) => login.run(output),
         Command::Whoami(whoami) => whoami.run(output),
         Command::Logout(logout) => logout.run(output),

@@ -13,6 +13,8 @@ mod directory;
 mod flags;
 #[path = "tests/foreign_hashes.rs"]
 mod foreign_hashes;
+#[path = "tests/jobs.rs"]
+mod jobs;
 #[path = "tests/keys.rs"]
 mod keys;
 #[path = "tests/migrate.rs"]
@@ -27,6 +29,8 @@ mod remote;
 mod roles;
 #[path = "tests/signing_in.rs"]
 mod signing_in;
+#[path = "tests/user_acts.rs"]
+mod user_acts;
 #[path = "tests/users.rs"]
 mod users;
 
@@ -60,6 +64,16 @@ fn a_good_configuration_exits_with_0_and_creates_nothing() {
     assert!(text(&output.stdout).starts_with("The configuration is good for development.\n"));
     assert_eq!(text(&output.stderr), "");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    // What is off says how it is turned on.
+    assert!(text(&output.stdout).contains("Voice tokens are off") && text(&output.stdout).contains("KEYSTEAD_VOICE__LIVEKIT_URL"));
+    let livekit = [
+        ("KEYSTEAD_VOICE__LIVEKIT_URL", "wss://livekit.example.com"),
+        ("KEYSTEAD_VOICE__LIVEKIT_API_KEY", "key"),
+        ("KEYSTEAD_VOICE__LIVEKIT_API_SECRET", "secret"),
+    ];
+    let output = keystead(dir.path(), &livekit, &["config", "check", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["hints"][0]["mend"].as_str().unwrap().contains("KEYSTEAD_VOICE__TURN_URLS"), "{report}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod dev_key;
 mod dotenv;
 mod exports;
 mod fault;
+mod hints;
 mod keys;
 mod limits;
 mod log;
@@ -43,6 +44,7 @@ use secrecy::SecretString;
 pub use accounts::{Accounts, IMPERSONATION_MAX, Keys, Lockout, Passwords, Sessions, Tokens};
 pub use exports::Exports;
 pub use fault::{Fault, Faults};
+pub use hints::Hint;
 pub use keys::MasterKey;
 pub use limits::{Limits, Quota, Quotas, UNITS_MAX, Usage};
 pub use log::{Log, LogFormat};
@@ -197,6 +199,11 @@ impl Settings {
     /// What is accepted and still worth a second look; `config check` and the start of the server show it.
     pub fn warnings(&self) -> Vec<Fault> {
         check::warnings(self)
+    }
+
+    /// What is off for want of a setting, and how to turn it on; `config check` shows it.
+    pub fn hints(&self) -> Vec<Hint> {
+        hints::hints(self)
     }
 
     /// Whether this is a development instance.

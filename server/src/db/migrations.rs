@@ -54,6 +54,7 @@ const MAIN: &[Migration] = migrations!("main":
     26 "0026_voice",
     27 "0027_transcripts",
     28 "0028_queue_by_kind",
+    29 "0029_quota_receipts",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

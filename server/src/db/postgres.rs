@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
@@ -30,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     /// Longest to wait for a connection, whether it has to become free or to be made.
     wait: Duration,
 }
@@ -47,7 +48,7 @@ impl Postgres {
         if config.get_application_name().is_none() {
             config.application_name("keystead");
         }
-        let exchange = Exchange::new(config.clone(), root_certificate.as_deref())?;
+        let exchange = Arc::new(Exchange::new(config.clone(), root_certificate.as_deref())?);
         let setup = setup(&config, schema);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let plain = config.get_ssl_mode() == SslMode::Disable || (config.get_ssl_mode() == SslMode::Prefer && is_local(&config));
@@ -65,7 +66,7 @@ impl Postgres {
     }
 
     pub(super) fn exchange(&self) -> Exchange {
-        self.exchange.clone()
+        Exchange::clone(&self.exchange)
     }
 
     async fn session(&self) -> Result<Session, DbError> {

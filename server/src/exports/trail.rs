@@ -51,9 +51,9 @@ const COLUMNS: &[Column] = &[
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    actor: Option<Uuid>,
+    actor: Option<String>,
     action: Option<String>,
-    target: Option<Uuid>,
+    target: Option<String>,
     outcome: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -66,9 +66,8 @@ impl Wanted {
     }
 
     fn in_words(&self) -> Vec<String> {
-        let id = |name: &str, id: Option<Uuid>| id.map(|id| format!("{name} {id}"));
         let word = |name: &str, word: &Option<String>| word.as_ref().map(|word| format!("{name} {word}"));
-        let all = [id("Actor", self.actor), word("Act", &self.action), id("Target", self.target), word("Outcome", &self.outcome)];
+        let all = [word("Actor", &self.actor), word("Act", &self.action), word("Target", &self.target), word("Outcome", &self.outcome)];
         all.into_iter().flatten().collect()
     }
 

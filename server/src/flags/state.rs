@@ -14,12 +14,12 @@ use super::evaluate::Compiled;
 use super::store;
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
+use crate::shared::net;
 use crate::time::Timestamp;
 
 /// Fan-out topic: some flag changed.
 pub const FLAGS_CHANGED: &str = "flags.changed";
 
-const POLL_EVERY: Duration = Duration::from_millis(500);
 /// How far the clocks of instances may differ.
 const POLL_OVERLAP: Duration = Duration::from_secs(10);
 
@@ -126,17 +126,7 @@ impl Flags {
 
     /// Polls until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(POLL_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
-            }
-            if let Err(error) = self.poll().await {
-                tracing::debug!(%error, "cannot poll for changed flags; relying on pushes");
-            }
-        }
+        net::follow("flags", stop, || self.poll()).await;
     }
 }
 

@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::extract::FromRequest;
 use http::{HeaderMap, Request};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::error::{Code, Problem};
 use crate::http::extract::read_json;
-use crate::secret::Purpose;
+use crate::secret::{Purpose, RootKeys};
 
 /// The longest key, in bytes.
 const KEY_MAX: usize = 255;
@@ -28,6 +29,15 @@ impl IdempotencyKey {
     pub fn at(self, thing: &str) -> Self {
         // A key holds no blank, so no two pairs are written alike.
         Self { key: format!("{thing} {}", self.key), ..self }
+    }
+
+    /// Names the request: the same key and body of the same caller on the same route, on whichever instance. What keeps it in the
+    /// transaction of what it does, under a unique index, does it once even where the first answer was lost in a crash.
+    pub fn receipt(&self, roots: &RootKeys, route: &str, caller: Uuid) -> Uuid {
+        let (_, hash) = roots.mac(Purpose::System, &[b"receipt", route.as_bytes(), caller.as_bytes(), self.key.as_bytes(), &self.request]);
+        let mut receipt = [0; 16];
+        receipt.copy_from_slice(&hash[..16]);
+        Uuid::from_bytes(receipt)
     }
 }
 

@@ -82,6 +82,13 @@ pub enum Letter {
         /// When, RFC 3339 or words.
         at: String,
     },
+    /// The account has another address now; to the old one, and to the new one where nothing is to be confirmed.
+    EmailChanged {
+        /// Display name.
+        name: String,
+        /// When, RFC 3339 or words.
+        at: String,
+    },
     /// Whoever runs the installation locked the account, because somebody else may have got into it.
     LockedDown {
         /// Display name.
@@ -119,6 +126,7 @@ impl Letter {
             Self::SessionReplayed { .. } => "session_replayed",
             Self::DeviceSignedIn { .. } => "device_signed_in",
             Self::TokenCreated { .. } => "token_created",
+            Self::EmailChanged { .. } => "email_changed",
             Self::LockedDown { .. } => "locked_down",
             Self::Impersonated { .. } => "impersonated",
             Self::AccountDeleted { .. } => "account_deleted",
@@ -135,6 +143,7 @@ impl Letter {
             | Self::SessionReplayed { name, .. }
             | Self::DeviceSignedIn { name, .. }
             | Self::TokenCreated { name, .. }
+            | Self::EmailChanged { name, .. }
             | Self::LockedDown { name, .. }
             | Self::Impersonated { name, .. }
             | Self::AccountDeleted { name, .. } => name,

@@ -59,6 +59,8 @@ const FILES: &[(&str, &str)] = files![
     "device_signed_in.html",
     "token_created.txt",
     "token_created.html",
+    "email_changed.txt",
+    "email_changed.html",
     "locked_down.txt",
     "locked_down.html",
     "impersonated.txt",
@@ -117,7 +119,7 @@ impl Templates {
                 let (token, device) = (wording::label(token), wording::label(device));
                 context! { token, scopes, device, at => wording::moment(at) }
             }
-            Letter::LockedDown { at, .. } => context! { at => wording::moment(at) },
+            Letter::EmailChanged { at, .. } | Letter::LockedDown { at, .. } => context! { at => wording::moment(at) },
             Letter::Impersonated { at, minutes, .. } => context! { at => wording::moment(at), lifetime => wording::lifetime(*minutes) },
             Letter::AccountDeleted { erases_at, .. } => context! { erases_at => wording::moment(erases_at) },
         };

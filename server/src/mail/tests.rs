@@ -41,6 +41,7 @@ fn letters(name: &str) -> Vec<Letter> {
             device: "Firefox on Linux".into(),
             at: "2026-03-05T14:30:59.5+01:00".into(),
         },
+        Letter::EmailChanged { name: name(), at: "2026-03-05T14:30:59.5+01:00".into() },
         Letter::LockedDown { name: name(), at: "2026-03-05T14:30:59.5+01:00".into() },
         Letter::Impersonated { name: name(), at: "2026-03-05T14:30:59.5+01:00".into(), minutes: 15 },
         Letter::AccountDeleted { name: name(), erases_at: "2026-04-04T00:00:00Z".into() },

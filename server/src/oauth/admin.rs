@@ -5,7 +5,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
+use crate::http::if_match::{IfMatch, etag};
 use crate::http::page::{List, PageQuery};
 use crate::idempotency::{self, Idempotent};
 
@@ -93,12 +94,12 @@ async fn update(
     caller: Scoped<ClientsWrite>,
     Now(now): Now,
     origin: Origin,
-    headers: HeaderMap,
+    if_match: IfMatch,
     Path(id): Path<Uuid>,
     Json(request): Json<ClientChange>,
 ) -> Result<Response, Problem> {
     let before = app.oauth.find(id).await?;
-    if wanted_version(&headers)?.is_some_and(|version| version != before.version) {
+    if !if_match.allows(before.version) {
         return Err(Code::VersionConflict.into());
     }
     let (wanted, disabled) = request.over(&before);
@@ -182,25 +183,6 @@ async fn by(app: &App, caller: &Scoped<ClientsWrite>, origin: Origin) -> Result<
     Ok(By { actor: caller.subject.into(), origin: Some(origin), key })
 }
 
-/// The version of `If-Match` (RFC 9110 section 13.1.1); `None` where any will do.
-fn wanted_version(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let mut given = headers.get_all(header::IF_MATCH).iter();
-    let Some(value) = given.next() else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    match bare.parse() {
-        _ if given.next().is_some() => {}
-        Ok(version) if bare.bytes().all(|byte| byte.is_ascii_digit()) => return Ok(Some(version)),
-        _ if text == "*" => return Ok(None),
-        _ => {}
-    }
-    Err(Problem::new(Code::InvalidRequest).detail("Send one If-Match with the version you have seen, such as \"3\"."))
-}
-
 fn tagged(client: &Client) -> Response {
-    let mut response = Json(ClientAnswer { client: client.into() }).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", client.version)) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    ([(header::ETAG, etag(client.version))], Json(ClientAnswer { client: client.into() })).into_response()
 }

@@ -181,38 +181,49 @@ impl From<NewClient> for Wanted {
 }
 
 /// What to change; members left out, or null, stay as they are.
-#[derive(Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ClientChange {
+pub struct ClientChange {
+    /// What people are shown.
     #[schema(max_length = 200, min_length = 1)]
-    name: Option<String>,
+    pub name: Option<String>,
+    /// How it gets tokens.
     #[schema(min_items = 1)]
-    grant_types: Option<Vec<Grant>>,
+    pub grant_types: Option<Vec<Grant>>,
+    /// Where people may be sent back to.
     #[schema(max_items = 20)]
-    redirect_uris: Option<Vec<String>>,
+    pub redirect_uris: Option<Vec<String>>,
+    /// What its tokens may carry at most.
     #[schema(max_items = 100)]
-    scopes: Option<Vec<String>>,
+    pub scopes: Option<Vec<String>>,
     /// Only from one way of sending the secret to the other.
-    token_endpoint_auth_method: Option<AuthMethod>,
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// Its public keys.
     #[schema(value_type = Option<Object>)]
-    jwks: Option<Value>,
-    first_party: Option<bool>,
+    pub jwks: Option<Value>,
+    /// Ours: people are not asked.
+    pub first_party: Option<bool>,
+    /// What else its access tokens may be for.
     #[schema(max_items = 20)]
-    resources: Option<Vec<String>>,
-    require_pushed_authorization_requests: Option<bool>,
+    pub resources: Option<Vec<String>>,
+    /// Authorization requests must be pushed.
+    pub require_pushed_authorization_requests: Option<bool>,
+    /// Where people may be sent after they signed out.
     #[schema(max_items = 20)]
-    post_logout_redirect_uris: Option<Vec<String>>,
+    pub post_logout_redirect_uris: Option<Vec<String>>,
     /// Empty: tell it nothing any more.
-    backchannel_logout_uri: Option<String>,
-    backchannel_logout_session_required: Option<bool>,
-    dpop_bound_access_tokens: Option<bool>,
+    pub backchannel_logout_uri: Option<String>,
+    /// It cannot do without `sid`.
+    pub backchannel_logout_session_required: Option<bool>,
+    /// Its access tokens are bound to a key.
+    pub dpop_bound_access_tokens: Option<bool>,
     /// Refuses the client and all its tokens, until it is false again.
-    disabled: Option<bool>,
+    pub disabled: Option<bool>,
 }
 
 impl ClientChange {
     /// What the client is to be with this change, and whether it is to be refused.
-    pub(super) fn over(self, before: &Client) -> (Wanted, bool) {
+    pub fn over(self, before: &Client) -> (Wanted, bool) {
         let known = &before.party;
         let wanted = Wanted {
             name: self.name.unwrap_or_else(|| before.name.clone()),

@@ -16,6 +16,7 @@ use super::store;
 use crate::accounts::CACHE;
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
+use crate::shared::net;
 use crate::time::Timestamp;
 
 /// Fan-out topic: the client's id.
@@ -23,7 +24,6 @@ pub const CLIENT_CHANGED: &str = "oauth.client_changed";
 
 const CLIENTS_MAX: u64 = 10_000;
 const KEEP: Duration = Duration::from_secs(60);
-const POLL_EVERY: Duration = Duration::from_millis(500);
 /// A change is dated by its request's arrival, which may have taken the whole request time-out (30 s) to commit.
 const POLL_OVERLAP: Duration = Duration::from_secs(45);
 
@@ -116,16 +116,6 @@ impl Clients {
 
     /// Polls until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(POLL_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
-            }
-            if let Err(error) = self.poll().await {
-                tracing::debug!(%error, "cannot poll for changed clients; relying on pushes");
-            }
-        }
+        net::follow("clients", stop, || self.poll()).await;
     }
 }

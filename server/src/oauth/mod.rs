@@ -57,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backchannel::{BACKCHANNEL_LOGOUT, Cost, STATEMENTS as BACKCHANNEL_STATEMENTS, handlers, is_public, pause};
 pub use client::{AuthMethod, Client, Grant, RelyingParty};
-pub use client_body::{ClientBody, ClientWithSecret};
+pub use client_body::{ClientBody, ClientChange, ClientWithSecret};
 pub use clients::{CLIENT_CHANGED, Clients};
 pub use keys::{rotate, rotate_when_due};
 pub use logout::files as logout_files;

@@ -36,6 +36,9 @@ struct Parked {
     session: Uuid,
 }
 
+/// A connection that asked for a state, and the `ref` of its frame.
+type Asked = (Uuid, Option<Box<str>>);
+
 /// See the module.
 pub(super) struct Hub {
     me: Uuid,
@@ -47,7 +50,7 @@ pub(super) struct Hub {
     roster: Roster,
     listeners: HashMap<Arc<str>, HashMap<Uuid, Arc<Connection>>>,
     /// Whom a state is owed, and the `ref` of the frame that asked for it.
-    owed: HashMap<Arc<str>, Vec<(Uuid, Option<Box<str>>)>>,
+    owed: HashMap<Arc<str>, Vec<Asked>>,
     others: Others,
     seq: u64,
     changes: Vec<Change>,

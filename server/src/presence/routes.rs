@@ -95,7 +95,7 @@ async fn open(State(app): State<App>, visit: Visit, request: Request) -> Result<
         let detail = "This instance stops. Connect again: another one answers.";
         return Err(Problem::new(Code::Unavailable).detail(detail).retry_after(std::time::Duration::from_secs(1)));
     }
-    Ok(accept(presence, upgrade, holder, &visit)?)
+    accept(presence, upgrade, holder, &visit)
 }
 
 fn accept(presence: &Presence, upgrade: WebSocketUpgrade, holder: Holder, visit: &Visit) -> Result<Response, Problem> {

@@ -3,7 +3,7 @@
 #[path = "tests/channels.rs"]
 mod channels;
 #[path = "tests/client.rs"]
-mod client;
+pub mod client;
 #[path = "tests/ending.rs"]
 mod ending;
 #[path = "tests/hostile.rs"]

@@ -4,38 +4,75 @@
 //! case asks only what stands in the row itself. A new day, reservations that may have expired, the threshold and refusals need more than
 //! the row; for these it is locked first, and everything that is read afterwards is as it is.
 
+use uuid::Uuid;
+
 use super::ask::Ask;
 use super::counter::{Counter, Take, Verdict};
 use super::refusal::refused;
-use super::{reservation_store, store};
+use super::reservation_store::{self, COMMITTED, Stored};
+use super::store;
 use crate::app::App;
 use crate::audit::{self, Action, Actor, Event, Target};
 use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
+use crate::http::guard::Subject;
 
-/// Uses `amount` units, on behalf of `by`.
+/// Uses `amount` units, on behalf of `by`; once for all requests that `receipt` names.
 ///
 /// # Errors
 /// `quota_exceeded`, and nothing is used; `not_found` when there is no such person.
-pub(super) async fn consume(app: &App, ask: &Ask, amount: i64, by: Actor) -> Result<Counter, Problem> {
+pub(super) async fn consume(app: &App, ask: &Ask, amount: i64, by: Subject, receipt: Option<Uuid>) -> Result<Counter, Problem> {
     let take = Take::Use(amount);
     let db = &app.ground.db;
-    if let Some(counter) = store::take(db, ask, take).await? {
+    if receipt.is_none()
+        && let Some(counter) = store::take(db, ask, take).await?
+    {
         consumed(ask, amount);
         return Ok(counter);
     }
-    if let Some(counter) = refused_already(app, ask, take).await? {
+    // Whoever asks again after a crash asks about something that fitted then.
+    if receipt.is_none()
+        && let Some(counter) = refused_already(app, ask, take).await?
+    {
         return Err(refused(ask, take, &counter));
     }
-    let (ground, asked) = (app.ground.clone(), ask.clone());
-    let work = async move |tx: &mut Tx| held(tx, &ground, &asked, take, by).await;
+    let (ground, asked, id) = (app.ground.clone(), ask.clone(), app.ground.random.uuid(ask.now));
+    let work = async move |tx: &mut Tx| {
+        if reservation_store::by_receipt(tx, receipt).await?.is_some() {
+            return Ok((settled(tx, &asked).await?.ok_or(Code::NotFound)?, Done::Before));
+        }
+        let (counter, taken) = taken(tx, &ground, &asked, take, by.into()).await?;
+        if taken && receipt.is_some() {
+            let record = Stored { state: COMMITTED.to_owned(), committed: amount, ..Stored::new(id, &asked, &counter, amount, asked.now) };
+            reservation_store::insert(tx, &record, by.id(), receipt).await?;
+        }
+        Ok::<_, Problem>((counter, if taken { Done::Now } else { Done::Nothing }))
+    };
     match db.write(work).await? {
-        (counter, true) => {
+        (counter, Done::Now) => {
             consumed(ask, amount);
             Ok(counter)
         }
-        (counter, false) => Err(refused(ask, take, &counter)),
+        (counter, Done::Before) => Ok(counter),
+        (counter, Done::Nothing) => Err(refused(ask, take, &counter)),
+    }
+}
+
+/// What a request came to.
+enum Done {
+    Now,
+    /// It was sent before.
+    Before,
+    /// It did not fit.
+    Nothing,
+}
+
+/// Takes by one statement or, when that cannot decide, under the lock of the row. Whether it was taken.
+pub(super) async fn taken(tx: &mut Tx, ground: &Ground, ask: &Ask, take: Take, by: Actor) -> Result<(Counter, bool), Problem> {
+    match store::take_in(tx, ask, take).await? {
+        Some(counter) => Ok((counter, true)),
+        None => held(tx, ground, ask, take, by).await,
     }
 }
 
@@ -48,7 +85,7 @@ pub(super) async fn refused_already(app: &App, ask: &Ask, take: Take) -> Result<
 }
 
 /// Takes under the lock of the row, and puts on record what is told once per period. Whether it was taken.
-pub(super) async fn held(tx: &mut Tx, ground: &Ground, ask: &Ask, take: Take, by: Actor) -> Result<(Counter, bool), Problem> {
+async fn held(tx: &mut Tx, ground: &Ground, ask: &Ask, take: Take, by: Actor) -> Result<(Counter, bool), Problem> {
     let mut counter = settled(tx, ask).await?.ok_or(Code::NotFound)?;
     let limit = counter.limit(ask.configured, ask.now);
     let verdict = counter.take(take, limit, ask.warn_percent);
@@ -70,6 +107,8 @@ pub(super) async fn settled(tx: &mut Tx, ask: &Ask) -> Result<Option<Counter>, D
     let Some(mut counter) = store::lock(tx, ask.user, &ask.name).await? else { return Ok(None) };
     if let Some(over) = counter.roll(ask.window.start, ask.day) {
         store::add_day(tx, ask, over).await?;
+        // At once: a day that was put away is put away once, whatever the caller does with the row.
+        store::write(tx, ask, &counter).await?;
     }
     let at = counter.judged_at(ask.now);
     let (open, first) = reservation_store::open(tx, ask, counter.period_start, at).await?;

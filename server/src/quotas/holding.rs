@@ -36,7 +36,7 @@ pub const DAYS: Holding = Holding {
 pub const RESERVATIONS: Holding = Holding {
     name: "quotaReservations",
     title: "Reservations",
-    about: "Units that were held back for work under way, and what it cost in the end.",
+    about: "Units that were held back for work under way and what it cost in the end, and what was consumed by requests that may be repeated.",
     tables: &[("quota_reservations", "user_id")],
     kept: Kept::Until("a day after they expired"),
     erasure: Erasure::Deleted,

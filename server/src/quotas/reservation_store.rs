@@ -4,14 +4,17 @@ use uuid::Uuid;
 
 use super::ask::Ask;
 use super::calendar::Day;
+use super::counter::Counter;
 use crate::args;
 use crate::db::{Db, DbError, Row, Tx};
 use crate::time::Timestamp;
 
 crate::statements! {
-    /// A new reservation.
-    INSERT = "INSERT INTO quota_reservations (id, user_id, quota, period_start, day, amount, made_by, state, committed, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8)";
+    /// A new reservation; or, settled already, the record of what was consumed with an Idempotency-Key.
+    INSERT = "INSERT INTO quota_reservations (id, user_id, quota, period_start, day, amount, made_by, state, committed, expires_at, receipt)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    /// What was done for a request that was sent before.
+    BY_RECEIPT = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at FROM quota_reservations WHERE receipt = $1";
     /// One, for whoever made it.
     FIND = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
         FROM quota_reservations WHERE id = $1 AND made_by = $2";
@@ -27,6 +30,13 @@ crate::statements! {
     PURGE = "DELETE FROM quota_reservations WHERE expires_at < $1";
 }
 
+/// The states: as they are stored.
+pub(super) const OPEN_STATE: &str = "open";
+/// See [`OPEN_STATE`].
+pub(super) const COMMITTED: &str = "committed";
+/// See [`OPEN_STATE`].
+pub(super) const RELEASED: &str = "released";
+
 /// A reservation.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
@@ -39,6 +49,23 @@ pub(super) struct Stored {
     pub state: String,
     pub committed: i64,
     pub expires_at: Timestamp,
+}
+
+impl Stored {
+    /// An open one in the period and on the day that `counter` is about.
+    pub fn new(id: Uuid, ask: &Ask, counter: &Counter, amount: i64, expires_at: Timestamp) -> Self {
+        Self {
+            id,
+            user: ask.user,
+            quota: ask.name.clone(),
+            period_start: counter.period_start,
+            day: counter.day,
+            amount,
+            state: OPEN_STATE.to_owned(),
+            committed: 0,
+            expires_at,
+        }
+    }
 }
 
 fn stored(row: &Row) -> Result<Stored, DbError> {
@@ -55,10 +82,18 @@ fn stored(row: &Row) -> Result<Stored, DbError> {
     })
 }
 
-/// Writes a new one that `by` alone may settle.
-pub(super) async fn insert(tx: &mut Tx, new: &Stored, by: Uuid) -> Result<(), DbError> {
-    let (user, quota) = (new.user, new.quota.clone());
-    tx.execute(INSERT, args![new.id, user, quota, new.period_start, new.day.0, new.amount, by, new.expires_at]).await.map(|_| ())
+/// Writes a new one that `by` alone may settle, made by the request that `receipt` names.
+pub(super) async fn insert(tx: &mut Tx, new: &Stored, by: Uuid, receipt: Option<Uuid>) -> Result<(), DbError> {
+    let (id, user, quota, state) = (new.id, new.user, new.quota.clone(), new.state.clone());
+    let (start, day) = (new.period_start, new.day.0);
+    let args = args![id, user, quota, start, day, new.amount, by, state, new.committed, new.expires_at, receipt];
+    tx.execute(INSERT, args).await.map(|_| ())
+}
+
+/// What the request that `receipt` names made.
+pub(super) async fn by_receipt(tx: &mut Tx, receipt: Option<Uuid>) -> Result<Option<Stored>, DbError> {
+    let Some(receipt) = receipt else { return Ok(None) };
+    tx.query_opt(BY_RECEIPT, args![receipt]).await?.as_ref().map(stored).transpose()
 }
 
 /// The reservation `id` that `by` made.

@@ -25,6 +25,9 @@ use crate::http::extract::{Json, Path};
 use crate::idempotency::{self, Idempotent};
 use crate::time::Timestamp;
 
+/// Among the routes that take an Idempotency-Key.
+const ROUTE: &str = "quota_reserve";
+
 /// The routes of reservations.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(make)).routes(routes!(commit)).routes(routes!(release))
@@ -119,12 +122,13 @@ async fn make(
     }
     let user = caller.of(&app, body.subject).await?;
     let ask = Ask::new(&app, &name, user, now)?;
-    let (this, by) = (app.clone(), caller.subject);
+    let (this, by, key) = (app.clone(), caller.subject, key.map(|key| key.at(&name)));
+    let receipt = key.as_ref().map(|key| key.receipt(&app.ground.roots, ROUTE, by.id()));
     let work = Box::pin(async move {
-        let (stored, counter) = reserve(&this, &ask, amount, lifetime, by).await?;
+        let (stored, counter) = reserve(&this, &ask, (amount, lifetime), by, receipt).await?;
         Ok((StatusCode::CREATED, answer(stored, QuotaView::of(&ask, Some(&counter)), now)).into_response())
     });
-    idempotency::once(&app, key.map(|key| key.at(&name)), "quota_reserve", Some(by.id()), now, work).await
+    idempotency::once(&app, key, ROUTE, Some(by.id()), now, work).await
 }
 
 /// Commit a reservation

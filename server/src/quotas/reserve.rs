@@ -12,10 +12,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::ask::Ask;
-use super::consume::{consumed, held, refused_already, settled, tell};
+use super::consume::{consumed, refused_already, settled, taken, tell};
 use super::counter::{Counter, DayUse, Take, Verdict};
 use super::refusal::refused;
-use super::reservation_store::{self, Stored};
+use super::reservation_store::{self, COMMITTED, OPEN_STATE, RELEASED, Stored};
 use super::store;
 use crate::app::App;
 use crate::audit::{self, Actor};
@@ -30,47 +30,42 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// How long it lives at most.
 pub(super) const LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `open`, `committed`, `released`: as it is stored.
-pub(super) const OPEN: &str = "open";
-const COMMITTED: &str = "committed";
-const RELEASED: &str = "released";
-
-/// Holds `amount` units back for `lifetime`; `by` alone may settle them.
+/// Holds `amount` units back for `lifetime`; `by` alone may settle them. Once for all requests that `receipt` names.
 ///
 /// # Errors
 /// As for consuming.
-pub(super) async fn reserve(app: &App, ask: &Ask, amount: i64, lifetime: Duration, by: Subject) -> Result<(Stored, Counter), Problem> {
+pub(super) async fn reserve(
+    app: &App,
+    ask: &Ask,
+    (amount, lifetime): (i64, Duration),
+    by: Subject,
+    receipt: Option<Uuid>,
+) -> Result<(Stored, Counter), Problem> {
     let ground = &app.ground;
     let (id, expires_at) = (ground.random.uuid(ask.now), ask.now.plus(lifetime));
     let take = Take::Reserve(amount, expires_at);
-    if let Some(counter) = refused_already(app, ask, take).await? {
+    if receipt.is_none()
+        && let Some(counter) = refused_already(app, ask, take).await?
+    {
         return Err(refused(ask, take, &counter));
     }
     let (this, asked) = (ground.clone(), ask.clone());
     let work = async move |tx: &mut Tx| {
-        let (counter, taken) = match store::take_in(tx, &asked, take).await? {
-            Some(counter) => (counter, true),
-            None => held(tx, &this, &asked, take, by.into()).await?,
-        };
-        let stored = Stored {
-            id,
-            user: asked.user,
-            quota: asked.name.clone(),
-            period_start: counter.period_start,
-            day: counter.day,
-            amount,
-            state: OPEN.to_owned(),
-            committed: 0,
-            expires_at,
-        };
-        if taken {
-            reservation_store::insert(tx, &stored, by.id()).await?;
+        if let Some(before) = reservation_store::by_receipt(tx, receipt).await? {
+            return Ok((before, settled(tx, &asked).await?.ok_or(Code::NotFound)?, true));
         }
-        Ok::<_, Problem>((stored, counter, taken))
+        let (counter, fits) = taken(tx, &this, &asked, take, by.into()).await?;
+        let stored = Stored::new(id, &asked, &counter, amount, expires_at);
+        if fits {
+            reservation_store::insert(tx, &stored, by.id(), receipt).await?;
+        }
+        Ok::<_, Problem>((stored, counter, fits))
     };
     match ground.db.write(work).await? {
         (stored, counter, true) => {
-            count(&stored.quota, "made");
+            if stored.id == id {
+                count(&stored.quota, "made");
+            }
             Ok((stored, counter))
         }
         (_, counter, false) => Err(refused(ask, take, &counter)),
@@ -132,7 +127,7 @@ async fn settle_held(tx: &mut Tx, ground: &Ground, ask: &Ask, id: Uuid, end: End
         End::Commit(amount) => (COMMITTED, amount),
         End::Release => (RELEASED, 0),
     };
-    if stored.state != OPEN {
+    if stored.state != OPEN_STATE {
         let same = stored.state == state && stored.committed == amount;
         return Ok(if same { Settled::Before(stored, counter) } else { Settled::Otherwise });
     }
@@ -194,7 +189,7 @@ pub(super) async fn made_by(app: &App, id: Uuid, by: Subject) -> Result<Stored, 
 
 /// The state that is shown at `now`.
 pub(super) fn state_at(stored: &Stored, now: Timestamp) -> &str {
-    if stored.state == OPEN && stored.expires_at <= now { "expired" } else { &stored.state }
+    if stored.state == OPEN_STATE && stored.expires_at <= now { "expired" } else { &stored.state }
 }
 
 fn count(quota: &str, outcome: &'static str) {

@@ -26,6 +26,8 @@ use crate::idempotency::{self, Idempotent};
 use crate::time::Timestamp;
 
 const LIST: &str = "quotas";
+/// Among the routes that take an Idempotency-Key.
+const ROUTE: &str = "quota_consume";
 
 /// The routes of everybody.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -90,12 +92,13 @@ async fn consume_units(
     let amount = units(body.amount, "amount")?;
     let user = caller.of(&app, body.subject).await?;
     let ask = Ask::new(&app, &name, user, now)?;
-    let (this, by) = (app.clone(), caller.subject);
+    let (this, by, key) = (app.clone(), caller.subject, key.map(|key| key.at(&name)));
+    let receipt = key.as_ref().map(|key| key.receipt(&app.ground.roots, ROUTE, by.id()));
     let work = Box::pin(async move {
-        let counter = consume(&this, &ask, amount, by.into()).await?;
+        let counter = consume(&this, &ask, amount, by, receipt).await?;
         Ok(Json(QuotaView::of(&ask, Some(&counter))).into_response())
     });
-    idempotency::once(&app, key.map(|key| key.at(&name)), "quota_consume", Some(by.id()), now, work).await
+    idempotency::once(&app, key, ROUTE, Some(by.id()), now, work).await
 }
 
 /// What I have used, day by day

@@ -11,6 +11,7 @@ use super::store;
 use crate::db::{DbError, Tx};
 use crate::error::FieldError;
 use crate::ground::Ground;
+use crate::shared::net;
 use crate::time::Timestamp;
 
 /// Fan-out topic: some role changed.
@@ -19,7 +20,6 @@ pub const ROLES_CHANGED: &str = "roles.changed";
 /// Roles that one person has at most; their names go into every access token.
 pub const HELD_MAX: usize = 20;
 
-const POLL_EVERY: Duration = Duration::from_millis(500);
 /// A change is dated by its request's arrival, which may have taken the whole request time-out (30 s) to commit, on an instance
 /// whose clock is a little behind.
 const POLL_OVERLAP: Duration = Duration::from_secs(45);
@@ -112,16 +112,6 @@ impl Roles {
 
     /// Polls until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(POLL_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
-            }
-            if let Err(error) = self.poll().await {
-                tracing::debug!(%error, "cannot poll for changed roles; relying on pushes");
-            }
-        }
+        net::follow("roles", stop, || self.poll()).await;
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Fanout {
     link: Arc<Link>,
     instance: Instance,
     beat_channel: String,
+    /// Pub/Sub knows no numbered databases, and installations may be kept apart by them.
+    database: i64,
     topics: &'static [&'static str],
     queue: mpsc::Sender<Message>,
     heard: broadcast::Sender<Message>,
@@ -55,7 +57,8 @@ impl Fanout {
     ) -> (Arc<Self>, mpsc::Receiver<Message>) {
         let (queue, queued) = mpsc::channel(QUEUED);
         let beat_channel = format!("ks:b:{:032x}", u128::from_be_bytes(instance));
-        (Arc::new(Self { link, instance, beat_channel, topics, queue, heard, pulse: Pulse::new() }), queued)
+        let database = link.target().database();
+        (Arc::new(Self { link, instance, beat_channel, database, topics, queue, heard, pulse: Pulse::new() }), queued)
     }
 
     /// Queues a message for the other instances.
@@ -94,7 +97,8 @@ impl Fanout {
     /// be worse than polled.
     async fn publish(&self, batch: &mut Vec<Message>) {
         for messages in batch.chunks(BATCH) {
-            let frames = messages.iter().map(|message| (channel(message.topic), [self.instance.as_slice(), &message.payload].concat()));
+            let frames =
+                messages.iter().map(|message| (self.channel(message.topic), [self.instance.as_slice(), &message.payload].concat()));
             if !self.publish_frames("publish", frames).await {
                 dropped(messages.len());
             }
@@ -136,7 +140,7 @@ impl Fanout {
     /// The sink is kept with the stream: dropping it is no harm today, and a promise of nobody.
     async fn subscribe(&self) -> RedisResult<(PubSubSink, PubSubStream)> {
         let (mut sink, stream) = within(SUBSCRIBE_WITHIN, self.link.target().listen()).await?.split();
-        let channels: Vec<String> = self.topics.iter().map(|topic| channel(topic)).chain([self.beat_channel.clone()]).collect();
+        let channels: Vec<String> = self.topics.iter().map(|topic| self.channel(topic)).chain([self.beat_channel.clone()]).collect();
         within(SUBSCRIBE_WITHIN, sink.subscribe(channels)).await?;
         Ok((sink, stream))
     }
@@ -166,12 +170,16 @@ impl Fanout {
         }
     }
 
+    fn channel(&self, topic: &str) -> String {
+        format!("ks:t:{}:{topic}", self.database)
+    }
+
     fn receive(&self, frame: &Msg) {
         let Some((from, payload)) = frame.get_payload_bytes().split_first_chunk::<16>() else { return };
         if *from == self.instance {
             return;
         }
-        let topic = self.topics.iter().find(|topic| channel(topic) == frame.get_channel_name());
+        let topic = self.topics.iter().find(|topic| self.channel(topic) == frame.get_channel_name());
         if let Some(topic) = topic {
             // Nobody listening is no error.
             let _ = self.heard.send(Message { topic, payload: payload.to_vec() });
@@ -200,10 +208,6 @@ impl Pulse {
         let last = self.last.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.born.elapsed().saturating_sub(Duration::from_micros(last)))
     }
-}
-
-fn channel(topic: &str) -> String {
-    format!("ks:t:{topic}")
 }
 
 pub(super) fn dropped(count: usize) {

@@ -28,6 +28,7 @@ mod expiring;
 mod fanout;
 mod link;
 mod local;
+pub mod net;
 mod notify;
 mod remote;
 mod target;

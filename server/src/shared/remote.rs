@@ -6,7 +6,7 @@
 //! | `ks:v:{name}` | an ephemeral value: its expiry by our clock (8 bytes), then the value |
 //! | `ks:s:{name}` | a lease: the name of its owner |
 //! | `ks:p:{instance}` | written to prove that Redis takes writes |
-//! | `ks:t:{topic}`, `ks:b:{instance}` | messages; the beat of an instance |
+//! | `ks:t:{database}:{topic}`, `ks:b:{instance}` | messages; the beat of an instance |
 //!
 //! The digest hides what is counted (an address, a mail address) from whoever reads Redis by chance.
 //! It is no secret-keyed hash: who can run commands there can also guess addresses.

@@ -28,7 +28,7 @@ const COMMANDS_QUEUED: usize = 1024;
 pub(super) enum Target {
     One(Client),
     Cluster { nodes: Vec<ConnectionInfo> },
-    Sentinel { sentinels: Vec<ConnectionInfo>, master: String, node: SentinelNodeConnectionInfo },
+    Sentinel { sentinels: Vec<ConnectionInfo>, master: String, node: SentinelNodeConnectionInfo, database: i64 },
 }
 
 impl Target {
@@ -44,6 +44,15 @@ impl Target {
             _ => Err(unusable(
                 "the scheme must be redis, rediss, redis+unix, redis-cluster, rediss-cluster, redis-sentinel or rediss-sentinel",
             )),
+        }
+    }
+
+    /// The numbered database; a cluster has one.
+    pub(super) fn database(&self) -> i64 {
+        match self {
+            Self::One(client) => client.get_connection_info().redis_settings().db(),
+            Self::Cluster { .. } => 0,
+            Self::Sentinel { database, .. } => *database,
         }
     }
 
@@ -84,7 +93,7 @@ impl Target {
 
     async fn master(&self) -> RedisResult<Client> {
         match self {
-            Self::Sentinel { sentinels, master, node } => {
+            Self::Sentinel { sentinels, master, node, .. } => {
                 let mut client = SentinelClient::build(sentinels.clone(), master, Some(node.clone()), SentinelServerType::Master)?;
                 client.async_get_client().await
             }
@@ -158,7 +167,7 @@ fn parse_sentinel(scheme: &str, rest: &str) -> Result<Target, SharedError> {
         node = node.set_tls_mode(TlsMode::Secure);
     }
     let sentinels = parts.hosts.iter().map(|host| sentinel(scheme, host, parts.query)).collect::<Result<_, _>>()?;
-    Ok(Target::Sentinel { sentinels, master: master.to_owned(), node })
+    Ok(Target::Sentinel { sentinels, master: master.to_owned(), node, database: server.redis_settings().db() })
 }
 
 fn sentinel(scheme: &str, host: &str, query: &str) -> Result<ConnectionInfo, SharedError> {

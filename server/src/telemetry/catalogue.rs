@@ -145,17 +145,6 @@ pub const METRICS: &[Metric] = &[
     counter("keystead_shared_errors_total", &["operation"], "Commands that Redis did not carry out in time, by operation."),
     histogram("keystead_shared_roundtrip_seconds", &["operation"], "How long Redis takes to answer, by operation."),
     gauge("keystead_shared_up", &[], "1 while Redis answers, 0 while it is lost."),
-    counter(
-        "keystead_voice_tokens_total",
-        &["outcome"],
-        "Voice tokens, by what became of them (issued, redeemed; refused as repeated, revoked, expired, session_over, unknown).",
-    ),
-    counter("process_cpu_seconds_total", &[], "CPU time of this process, user and system."),
-    gauge("process_max_fds", &[], "File descriptors this process may open."),
-    gauge("process_open_fds", &[], "File descriptors this process has open."),
-    gauge("process_resident_memory_bytes", &[], "Memory of this process that is in RAM."),
-    gauge("process_start_time_seconds", &[], "When this process started, in seconds since the Unix epoch."),
-    gauge("process_threads", &[], "Threads of this process."),
     gauge("keystead_transcript_listeners", &[], "Live streams of transcripts that are open on this instance."),
     counter(
         "keystead_transcript_listeners_behind_total",
@@ -167,6 +156,17 @@ pub const METRICS: &[Metric] = &[
         &["outcome"],
         "Segments of transcripts that were posted, by outcome (stored, repeated: accepted without effect, refused: with a conflict or after the end).",
     ),
+    counter(
+        "keystead_voice_tokens_total",
+        &["outcome"],
+        "Voice tokens, by what became of them (issued, redeemed; refused as repeated, revoked, expired, session_over, unknown).",
+    ),
+    counter("process_cpu_seconds_total", &[], "CPU time of this process, user and system."),
+    gauge("process_max_fds", &[], "File descriptors this process may open."),
+    gauge("process_open_fds", &[], "File descriptors this process has open."),
+    gauge("process_resident_memory_bytes", &[], "Memory of this process that is in RAM."),
+    gauge("process_start_time_seconds", &[], "When this process started, in seconds since the Unix epoch."),
+    gauge("process_threads", &[], "Threads of this process."),
 ];
 
 /// The table as `docs/metrics.md` has it.

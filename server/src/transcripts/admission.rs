@@ -18,7 +18,7 @@ const SERVICE: &str = "This needs a person who is signed in; this access token s
 ///
 /// # Errors
 /// `insufficient_scope`, `forbidden` for who acts as somebody else, and `not_found` for what is not theirs.
-pub(super) async fn to_post(app: &App, caller: &Verified, id: Option<Uuid>) -> Result<Session, Problem> {
+pub(super) async fn to_post(app: &App, caller: &Verified, id: Uuid) -> Result<Session, Problem> {
     if caller.impersonator.is_some() {
         let detail = "Whoever acts as somebody else does not write down what they said.";
         return Err(caller.refused(Problem::new(Code::Forbidden).detail(detail)));
@@ -40,7 +40,7 @@ pub(super) async fn to_post(app: &App, caller: &Verified, id: Option<Uuid>) -> R
 ///
 /// # Errors
 /// `not_found`, also when it is somebody else's.
-pub(super) async fn own(app: &App, owner: Uuid, id: Option<Uuid>) -> Result<Session, Problem> {
+pub(super) async fn own(app: &App, owner: Uuid, id: Uuid) -> Result<Session, Problem> {
     let session = find(app, id).await?;
     if session.owner == owner { Ok(session) } else { Err(Code::NotFound.into()) }
 }
@@ -49,14 +49,13 @@ pub(super) async fn own(app: &App, owner: Uuid, id: Option<Uuid>) -> Result<Sess
 ///
 /// # Errors
 /// As [`own`]; `insufficient_scope`; `forbidden` for a service.
-pub(super) async fn to_listen(app: &App, token: &Verified, id: Option<Uuid>) -> Result<Session, Problem> {
+pub(super) async fn to_listen(app: &App, token: &Verified, id: Uuid) -> Result<Session, Problem> {
     let user = token.subject.person().ok_or_else(|| token.refused(Problem::new(Code::Forbidden).detail(SERVICE)))?;
     holds::<scope::TranscriptsRead>(app, token).await?;
     own(app, user, id).await
 }
 
-async fn find(app: &App, id: Option<Uuid>) -> Result<Session, Problem> {
-    let id = id.ok_or(Code::NotFound)?;
+async fn find(app: &App, id: Uuid) -> Result<Session, Problem> {
     Ok(store::find(&app.ground.db, id).await?.ok_or(Code::NotFound)?)
 }
 

@@ -10,6 +10,7 @@
 //! session. Its store reads the tables of `voice`.
 
 mod admission;
+mod channel;
 mod holding;
 mod live;
 mod merge;

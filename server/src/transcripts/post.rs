@@ -1,5 +1,6 @@
 //! Stores what is posted: all of it or nothing, durable before it is answered, told to every instance after that.
 
+use super::channel;
 use super::merge::{self, Conflict};
 use super::segment::{self, Segment};
 use super::store::{self, Session};
@@ -40,7 +41,7 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
     let sealed: Vec<_> = segments.iter().map(|segment| segment.sealed(&key, session.id, now)).collect();
     let open_after = now.minus(ground.settings.transcripts.grace);
     let idle = ground.settings.voice.idle_ttl;
-    let live = app.transcripts.clone();
+    let (live, presence) = (app.transcripts.clone(), app.presence.clone());
     let work = async move |tx: &mut Tx| {
         let (id, owner) = (session.id, session.owner);
         if voice::own_active(tx, id, owner, idle, now).await? == Standing::Unknown {
@@ -59,8 +60,13 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
         if written != changed.len() as u64 {
             return Err(Failure::Db(DbError::Serialization));
         }
-        let live = live.clone();
-        tx.on_commit(move || live.publish(id, last));
+        let shown: Vec<_> =
+            changed.iter().zip(positions(last, count, &changed)).map(|(&index, at)| segments[index].shown(at, now)).collect();
+        let (live, presence) = (live.clone(), presence.clone());
+        tx.on_commit(move || {
+            live.publish(id, last);
+            channel::tell(&presence, id, &shown);
+        });
         Ok(Outcome::Stored(changed.len()))
     };
     match ground.db.write(work).await {

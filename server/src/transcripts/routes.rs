@@ -1,8 +1,7 @@
 //! `/api/v1/voice/sessions/{id}/transcript`: posting and reading back. The live stream stands in `stream.rs`.
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use super::{admission, post, store};
 use crate::access::scope;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
-use crate::http::extract::{Json, Query, read_json};
+use crate::http::extract::{Json, Path, Query, read_json};
 use crate::http::guard::{Bearer, Personal, take_address};
 use crate::http::limits::Policy;
 use crate::http::page::{List, PageQuery};
@@ -53,11 +52,11 @@ async fn relay(
     State(app): State<App>,
     caller: Bearer,
     visit: Visit,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     take_address(&app, &visit, Policy::Transcript).await?;
-    let session = admission::to_post(&app, &caller, id.ok().map(|Path(id)| id)).await?;
+    let session = admission::to_post(&app, &caller, id).await?;
     let (batch, _) = read_json::<Batch>(request).await?;
     let accepted = post::post(&app, session, batch.check()?, visit.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })).into_response())
@@ -88,11 +87,11 @@ struct ListQuery {
 async fn list(
     State(app): State<App>,
     caller: Personal<scope::TranscriptsRead>,
-    id: Result<Path<Uuid>, PathRejection>,
+    Path(id): Path<Uuid>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<List<SegmentView>>, Problem> {
     let ground = &app.ground;
-    let session = admission::own(&app, caller.user, id.ok().map(|Path(id)| id)).await?;
+    let session = admission::own(&app, caller.user, id).await?;
     let name = format!("transcript {}", session.id);
     let page = PageQuery { limit: query.limit, cursor: query.cursor }.check(&ground.roots, &name)?;
     let key = ground.keyring.get(session.owner).await?;

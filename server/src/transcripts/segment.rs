@@ -126,6 +126,12 @@ impl Segment {
         }
     }
 
+    /// The segment as its owner sees it once it is stored at `position`.
+    pub fn shown(&self, position: i64, now: Timestamp) -> SegmentView {
+        let Self { seq, speaker, text, start_ms, end_ms, r#final } = self.clone();
+        SegmentView { seq, speaker, text, start_ms, end_ms, r#final, position, received_at: now }
+    }
+
     /// The segment as it is stored for the session `session`, sealed for its owner. Its position is not known yet.
     pub fn sealed(&self, key: &PersonKey, session: Uuid, now: Timestamp) -> Stored {
         // Two texts always serialise.

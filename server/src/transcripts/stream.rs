@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -20,7 +19,7 @@ use super::{admission, ticket};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
-use crate::http::extract::{Json, Query};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::{Caller, admit, presented, take, take_address};
 use crate::http::{Policy, Visit};
 use crate::time::Timestamp;
@@ -57,13 +56,8 @@ struct TicketMade {
 #[utoipa::path(post, path = "/api/v1/voice/sessions/{id}/transcript/ticket", tag = "voice", operation_id = "createTranscriptTicket",
     security(("bearer" = [])), params(("id" = Uuid, Path, description = "The voice session's id")),
     responses((status = 201, body = TicketMade), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn make_ticket(
-    State(app): State<App>,
-    caller: Caller,
-    Now(now): Now,
-    id: Result<Path<Uuid>, PathRejection>,
-) -> Result<Response, Problem> {
-    let session = admission::own(&app, caller.user, id.ok().map(|Path(id)| id)).await?;
+async fn make_ticket(State(app): State<App>, caller: Caller, Now(now): Now, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    let session = admission::own(&app, caller.user, id).await?;
     let ticket = ticket::issue(&app.ground, session.id, caller.user, caller.session, now).await?;
     let made = TicketMade { ticket: ticket.secret, expires_at: ticket.expires_at };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)).into_response())
@@ -107,13 +101,15 @@ struct StreamQuery {
 async fn stream(
     State(app): State<App>,
     visit: Visit,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<Uuid>, Problem>,
     query: Result<Query<StreamQuery>, Problem>,
     parts: Parts,
 ) -> Result<Response, Problem> {
     let given = LastHeard::of(&parts.headers);
     let asked = query.as_ref().ok().map(|Query(query)| query);
-    let (session, right) = listener(&app, &visit, &parts, id.ok().map(|Path(id)| id), asked, &given).await?;
+    // What is no id names no session; but who asks has to say who they are first.
+    let id = id.map_or(Uuid::nil(), |Path(id)| id);
+    let (session, right) = listener(&app, &visit, &parts, id, asked, &given).await?;
     let Query(query) = query?;
     let heard = match given {
         LastHeard::Nothing if query.after.is_some_and(|after| after < 0) => {
@@ -138,16 +134,16 @@ async fn listener(
     app: &App,
     visit: &Visit,
     parts: &Parts,
-    id: Option<Uuid>,
+    id: Uuid,
     query: Option<&StreamQuery>,
     heard: &LastHeard,
 ) -> Result<(Session, Right), Problem> {
     let presented = presented(parts);
     let ticket = query.and_then(|query| query.ticket.as_deref());
-    let visitor = match (heard, ticket, id) {
+    let visitor = match (heard, ticket) {
         _ if presented.is_some() => None,
-        (LastHeard::Position(_, Some(pass)), _, Some(id)) => Some(ticket::readmit(app, id, pass, visit.now()).await),
-        (_, Some(ticket), Some(id)) => Some(ticket::redeem(app, id, ticket, visit.now()).await),
+        (LastHeard::Position(_, Some(pass)), _) => Some(ticket::readmit(app, id, pass, visit.now()).await),
+        (_, Some(ticket)) => Some(ticket::redeem(app, id, ticket, visit.now()).await),
         _ => None,
     };
     match visitor {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::view::{self, VoiceSessionView};
-use super::{store, token_store};
+use super::{channel, store, token_store};
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
 use crate::error::{Code, Problem};
@@ -32,5 +32,7 @@ pub(super) async fn end(app: &App, id: Uuid, owner: Uuid, origin: &Origin, now: 
         Ok::<_, Problem>(store::find_in(tx, id, owner).await?)
     };
     let found = ground.db.write(work).await?.ok_or(Code::NotFound)?;
+    // Whoever is in its channel has nothing to be there for.
+    app.presence.shut(&channel::of(id));
     Ok(view::open(&found, &key, now)?)
 }

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// Listens for the others; clones share it.
 #[derive(Clone)]
 pub struct Voice {
-    ground: Ground,
+    pub(super) ground: Ground,
 }
 
 impl Voice {

@@ -8,6 +8,7 @@
 //! Owns the tables `voice_sessions` and `voice_tokens`. Titles are personal and stand sealed. Its store reads the table of `tokens`:
 //! a personal access token that was revoked takes its voice tokens along. Others stand on [`own_active`] and [`own`].
 
+mod channel;
 mod end;
 mod follows;
 mod holding;

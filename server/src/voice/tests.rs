@@ -1,5 +1,7 @@
 //! Voice sessions and the tokens for their rooms: who may, how often, and until when.
 
+#[path = "tests/channel.rs"]
+mod channel;
 #[path = "tests/ends.rs"]
 mod ends;
 #[path = "tests/redeem.rs"]

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::access::scope::{JobsRead, JobsWrite};
 use crate::app::App;
-use crate::audit::{self, Target};
+use crate::audit::{self, Event, Target};
 use crate::error::{Code, Problem, ProblemBody};
+use crate::ground::Ground;
 use crate::http::context::{Now, Origin};
 use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::Scoped;
@@ -81,14 +82,22 @@ async fn retry(
         Some(person) => Some(app.ground.keyring.get(person).await?),
         None => None,
     };
-    let event = audit::Event::new(&app.ground, audit::JOB_RETRIED, now).actor(caller.subject.into()).target(Target::job(id)).origin(
+    let event = Event::new(&app.ground, audit::JOB_RETRIED, now).actor(caller.subject.into()).target(Target::job(id)).origin(
         &app.ground,
         key.as_ref(),
         &origin,
     );
-    let jobs = app.ground.jobs.clone();
-    let job = app
-        .ground
+    let job = try_again(&app.ground, id, event).await?;
+    Ok(Json(JobAnswer { job }))
+}
+
+/// Puts a dead letter back into the queue, on record.
+///
+/// # Errors
+/// `not_found`; `conflict` for a job that is no dead letter.
+pub async fn try_again(ground: &Ground, id: Uuid, event: Event) -> Result<JobInfo, Problem> {
+    let jobs = ground.jobs.clone();
+    ground
         .db
         .write(async move |tx| match jobs.retry(tx, id).await? {
             Retried::Queued(job) => {
@@ -98,6 +107,5 @@ async fn retry(
             Retried::NotDead => Err(Problem::new(Code::Conflict).detail("This job is no dead letter; it waits or runs by itself.")),
             Retried::Unknown => Err(Code::NotFound.into()),
         })
-        .await?;
-    Ok(Json(JobAnswer { job }))
+        .await
 }

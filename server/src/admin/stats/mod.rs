@@ -46,45 +46,53 @@ pub struct Stats(Arc<Mutex<Option<Figures>>>);
 /// The installation in figures.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Figures {
+pub struct Figures {
     /// When they were counted.
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    users: People,
+    pub at: Timestamp,
+    /// Accounts.
+    pub users: People,
     /// Sessions of all people and applications that go on.
-    open_sessions: u64,
-    last_day: LastDay,
-    jobs: Depth,
+    pub open_sessions: u64,
+    /// What happened lately.
+    pub last_day: LastDay,
+    /// The queue.
+    pub jobs: Depth,
 }
 
 /// Accounts by their state.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
-struct People {
+pub struct People {
     /// Waiting for the address to be confirmed.
-    pending: u64,
-    active: u64,
-    suspended: u64,
+    pub pending: u64,
+    /// They sign in.
+    pub active: u64,
+    /// Closed.
+    pub suspended: u64,
     /// Restorable still.
-    deleted: u64,
+    pub deleted: u64,
 }
 
 /// What happened in the last 24 hours, as far as the audit trail reaches back.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct LastDay {
+pub struct LastDay {
     /// Accounts that were signed up.
-    sign_ups: u64,
+    pub sign_ups: u64,
     /// Sessions that were opened, those of applications included.
-    sign_ins: u64,
+    pub sign_ins: u64,
     /// Passwords that were wrong, for addresses with an account or without.
-    failed_sign_ins: u64,
+    pub failed_sign_ins: u64,
     /// Addresses that were locked because of it.
-    lockouts: u64,
+    pub lockouts: u64,
 }
 
 impl Stats {
     /// The figures, counted again when they are not fresh any more.
-    async fn figures(&self, ground: &Ground, now: Timestamp) -> Result<Figures, DbError> {
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn figures(&self, ground: &Ground, now: Timestamp) -> Result<Figures, DbError> {
         let mut last = self.0.lock().await;
         // Of requests that wait here the one that counted may have arrived after this one. A clock that was set back further
         // than that makes the figures stale, too.

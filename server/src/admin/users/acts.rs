@@ -1,8 +1,11 @@
 //! Accounts are opened and closed.
 
-use axum::extract::State;
+use std::marker::PhantomData;
+
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::response::Response;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,6 +21,7 @@ use crate::http::extract::{Json, OptionalJson, Path};
 use crate::http::guard::Scoped;
 use crate::passwords;
 use crate::sessions::EndReason;
+use crate::time::Timestamp;
 
 /// How many sessions were ended.
 #[derive(Serialize, ToSchema)]
@@ -25,10 +29,69 @@ pub(super) struct SessionsRevoked {
     revoked: usize,
 }
 
-/// Whom to act on, and who acts, if they may.
-async fn admitted(app: &App, caller: &Scoped<UsersWrite>, id: Uuid, origin: Origin, because: Option<Because>) -> Result<By, Problem> {
-    let seen = within_reach(app, caller, id).await?;
-    by(app, caller, &seen, origin, because.and_then(|because| because.reason)).await
+/// What every act takes: whom it is about, who acts and why, and that they may.
+pub(super) struct Act<B> {
+    id: Uuid,
+    by: By,
+    now: Timestamp,
+    body: PhantomData<B>,
+}
+
+/// A body that says why.
+pub(super) trait Reason: DeserializeOwned + Send {
+    /// From the request, with what it says.
+    fn read(request: Request) -> impl Future<Output = Result<Option<String>, Problem>> + Send;
+}
+
+impl Reason for Because {
+    async fn read(request: Request) -> Result<Option<String>, Problem> {
+        let OptionalJson::<Self>(because) = OptionalJson::from_request(request, &()).await?;
+        Ok(because.and_then(|because| because.reason))
+    }
+}
+
+impl Reason for BecauseOf {
+    async fn read(request: Request) -> Result<Option<String>, Problem> {
+        let Json::<Self>(because) = Json::from_request(request, &()).await?;
+        Ok(Some(because.reason))
+    }
+}
+
+impl<B: Reason> FromRequest<App> for Act<B> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Scoped::<UsersWrite>::from_request_parts(&mut parts, app).await?;
+        let Now(now) = Now::from_request_parts(&mut parts, app).await?;
+        let origin = Origin::from_request_parts(&mut parts, app).await?;
+        let Path(id) = Path::from_request_parts(&mut parts, app).await?;
+        let reason = B::read(Request::from_parts(parts, body)).await?;
+        let seen = within_reach(app, &caller, id).await?;
+        let by = by(app, &caller, &seen, origin, reason).await?;
+        Ok(Self { id, by, now, body: PhantomData })
+    }
+}
+
+/// Ends all sessions of somebody, on record; how many.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn end_sessions(app: &App, person: Uuid, by: &By, now: Timestamp) -> Result<usize, Problem> {
+    let event = by.event(&app.ground, audit::SESSIONS_ENDED, Target::user(person), now);
+    let sessions = app.sessions.clone();
+    app.ground
+        .db
+        .write(async move |tx| {
+            let ended = sessions.end_all(tx, person, EndReason::RevokedByOperator, now).await?;
+            audit::record(tx, &event.clone().detail("count", ended)).await?;
+            Ok(ended)
+        })
+        .await
+}
+
+async fn shown(app: &App, id: Uuid, now: Timestamp) -> Result<Response, Problem> {
+    answer(app, &account(app, id).await?, now).await
 }
 
 /// Lift the lock of an account
@@ -37,17 +100,9 @@ async fn admitted(app: &App, caller: &Scoped<UsersWrite>, id: Uuid, origin: Orig
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/unlock", tag = "administration", operation_id = "unlockUser",
     security(("bearer" = ["users:write"])), params(("id" = Uuid, Path, description = "The account")), request_body(content = Option<Because>),
     responses((status = 200, body = AdminUserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn unlock(
-    State(app): State<App>,
-    caller: Scoped<UsersWrite>,
-    Now(now): Now,
-    origin: Origin,
-    Path(id): Path<Uuid>,
-    OptionalJson(because): OptionalJson<Because>,
-) -> Result<Response, Problem> {
-    let by = admitted(&app, &caller, id, origin, because).await?;
+pub(super) async fn unlock(State(app): State<App>, Act { id, by, now, .. }: Act<Because>) -> Result<Response, Problem> {
     passwords::unlock(&app.ground, id, by, now).await?;
-    answer(&app, &account(&app, id).await?, now).await
+    shown(&app, id, now).await
 }
 
 /// Suspend an account
@@ -56,51 +111,27 @@ pub(super) async fn unlock(
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/suspend", tag = "administration", operation_id = "suspendUser",
     security(("bearer" = ["users:write"])), params(("id" = Uuid, Path, description = "The account")), request_body(content = Option<Because>),
     responses((status = 200, body = AdminUserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn suspend(
-    State(app): State<App>,
-    caller: Scoped<UsersWrite>,
-    Now(now): Now,
-    origin: Origin,
-    Path(id): Path<Uuid>,
-    OptionalJson(because): OptionalJson<Because>,
-) -> Result<Response, Problem> {
-    let by = admitted(&app, &caller, id, origin, because).await?;
+pub(super) async fn suspend(State(app): State<App>, Act { id, by, now, .. }: Act<Because>) -> Result<Response, Problem> {
     app.lifecycle.suspend(id, by, now).await?;
-    answer(&app, &account(&app, id).await?, now).await
+    shown(&app, id, now).await
 }
 
 /// Open a suspended or pending account
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/activate", tag = "administration", operation_id = "activateUser",
     security(("bearer" = ["users:write"])), params(("id" = Uuid, Path, description = "The account")), request_body(content = Option<Because>),
     responses((status = 200, body = AdminUserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn activate(
-    State(app): State<App>,
-    caller: Scoped<UsersWrite>,
-    Now(now): Now,
-    origin: Origin,
-    Path(id): Path<Uuid>,
-    OptionalJson(because): OptionalJson<Because>,
-) -> Result<Response, Problem> {
-    let by = admitted(&app, &caller, id, origin, because).await?;
+pub(super) async fn activate(State(app): State<App>, Act { id, by, now, .. }: Act<Because>) -> Result<Response, Problem> {
     app.lifecycle.activate(id, by, now).await?;
-    answer(&app, &account(&app, id).await?, now).await
+    shown(&app, id, now).await
 }
 
 /// Restore a deleted account within its grace
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/restore", tag = "administration", operation_id = "restoreUser",
     security(("bearer" = ["users:write"])), params(("id" = Uuid, Path, description = "The account")), request_body(content = Option<Because>),
     responses((status = 200, body = AdminUserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn restore(
-    State(app): State<App>,
-    caller: Scoped<UsersWrite>,
-    Now(now): Now,
-    origin: Origin,
-    Path(id): Path<Uuid>,
-    OptionalJson(because): OptionalJson<Because>,
-) -> Result<Response, Problem> {
-    let by = admitted(&app, &caller, id, origin, because).await?;
+pub(super) async fn restore(State(app): State<App>, Act { id, by, now, .. }: Act<Because>) -> Result<Response, Problem> {
     app.lifecycle.restore(id, by, now).await?;
-    answer(&app, &account(&app, id).await?, now).await
+    shown(&app, id, now).await
 }
 
 /// End all of somebody's sessions
@@ -111,24 +142,9 @@ pub(super) async fn restore(
     responses((status = 200, body = SessionsRevoked), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn revoke_sessions(
     State(app): State<App>,
-    caller: Scoped<UsersWrite>,
-    Now(now): Now,
-    origin: Origin,
-    Path(id): Path<Uuid>,
-    OptionalJson(because): OptionalJson<Because>,
+    Act { id, by, now, .. }: Act<Because>,
 ) -> Result<Json<SessionsRevoked>, Problem> {
-    let by = admitted(&app, &caller, id, origin, because).await?;
-    let event = by.event(&app.ground, audit::SESSIONS_ENDED, Target::user(id), now);
-    let sessions = app.sessions.clone();
-    let revoked = app
-        .ground
-        .db
-        .write(async move |tx| {
-            let ended = sessions.end_all(tx, id, EndReason::RevokedByOperator, now).await?;
-            audit::record(tx, &event.clone().detail("count", ended)).await?;
-            Ok::<_, Problem>(ended)
-        })
-        .await?;
+    let revoked = end_sessions(&app, id, &by, now).await?;
     Ok(Json(SessionsRevoked { revoked }))
 }
 
@@ -139,15 +155,7 @@ pub(super) async fn revoke_sessions(
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/panic", tag = "administration", operation_id = "panicUser",
     security(("bearer" = ["users:write"])), params(("id" = Uuid, Path, description = "The account")), request_body = BecauseOf,
     responses((status = 200, body = AdminUserAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn panic(
-    State(app): State<App>,
-    caller: Scoped<UsersWrite>,
-    Now(now): Now,
-    origin: Origin,
-    Path(id): Path<Uuid>,
-    Json(because): Json<BecauseOf>,
-) -> Result<Response, Problem> {
-    let by = admitted(&app, &caller, id, origin, Some(Because { reason: Some(because.reason) })).await?;
+pub(super) async fn panic(State(app): State<App>, Act { id, by, now, .. }: Act<BecauseOf>) -> Result<Response, Problem> {
     app.lifecycle.lock_down(id, by, now).await?;
-    answer(&app, &account(&app, id).await?, now).await
+    shown(&app, id, now).await
 }

@@ -10,7 +10,7 @@ use super::body::{AdminUserAnswer, answer};
 use super::reach::{account, by, holds, within_reach};
 use crate::access::scope::UsersWrite;
 use crate::accounts::directory::Entry;
-use crate::accounts::{ProfileChange, check_name, check_role};
+use crate::accounts::{ProfileChange, check_email, check_name, check_role};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
@@ -22,6 +22,10 @@ use crate::http::if_match::IfMatch;
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct UserChange {
+    /// Another e-mail address. The person is signed out everywhere, and signs in with it once they have confirmed it by a code that
+    /// is mailed there; the old address is told.
+    #[schema(max_length = 254, min_length = 3, format = Email)]
+    email: Option<String>,
     /// The name.
     #[schema(max_length = 200, min_length = 1)]
     name: Option<String>,
@@ -60,9 +64,9 @@ fn version(if_match: &IfMatch, found: &Entry) -> Result<Option<i64>, Problem> {
     }
 }
 
-/// Change somebody's profile
+/// Change somebody's profile or address
 ///
-/// With `If-Match` only the version that you have seen is changed. You must hold everything that the account holds.
+/// 409 for an address that has an account. With `If-Match` only the version that you have seen is changed. You must hold everything that the account holds.
 #[utoipa::path(patch, path = "/api/v1/admin/users/{id}", tag = "administration", operation_id = "updateUser",
     security(("bearer" = ["users:write"])), request_body = UserChange,
     params(("id" = Uuid, Path, description = "The account"), ("If-Match" = Option<String>, Header, description = "The `ETag` you have seen", pattern = "^(\\*|\"[0-9]{1,18}\")$")),
@@ -76,20 +80,21 @@ pub(super) async fn update(
     Path(id): Path<Uuid>,
     Json(typed): Json<UserChange>,
 ) -> Result<Response, Problem> {
+    let email = typed.email.as_deref().map(check_email).transpose();
     let name = typed.name.as_deref().map(check_name).transpose();
     let job_role = typed.role.map(|typed| check_role(typed.as_deref().unwrap_or(""))).transpose();
-    let (name, job_role) = match (name, job_role) {
-        (Ok(name), Ok(job_role)) => (name, job_role),
-        (name, job_role) => {
-            let refused = [name.err(), job_role.err()].into_iter().flatten().collect();
+    let change = match (email, name, job_role) {
+        (Ok(email), Ok(name), Ok(job_role)) => ProfileChange { email, name, job_role },
+        (email, name, job_role) => {
+            let refused = [email.err(), name.err(), job_role.err()].into_iter().flatten().collect();
             return Err(Problem { errors: refused, ..Problem::new(Code::ValidationFailed) });
         }
     };
     let found = within_reach(&app, &caller, id).await?;
     let version = version(&if_match, &found)?;
     let by = by(&app, &caller, &found, origin, typed.reason).await?;
-    if name.is_some() || job_role.is_some() {
-        app.lifecycle.set_profile(id, ProfileChange { name, job_role }, version, by, now).await?;
+    if change.email.is_some() || change.name.is_some() || change.job_role.is_some() {
+        app.lifecycle.set_profile(id, change, version, by, now).await?;
     }
     answer(&app, &account(&app, id).await?, now).await
 }

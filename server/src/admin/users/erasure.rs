@@ -20,7 +20,7 @@ use crate::http::guard::Scoped;
 use crate::time::Timestamp;
 
 /// The longest delay of an erasure: a year.
-const DELAY_MAX: u64 = 366 * 24 * 3600;
+pub const DELAY_MAX: u64 = 366 * 24 * 3600;
 
 /// Why somebody is erased, and when.
 #[derive(Deserialize, ToSchema)]
@@ -84,11 +84,6 @@ pub(super) async fn erase(
     }
     let seen = within_reach(&app, &caller, id).await?;
     let by = by(&app, &caller, &seen, origin, Some(typed.reason)).await?;
-    // A second at least between the two steps, so that the first one is not over before it has begun.
-    let erases_at = now.plus(Duration::from_secs(delay));
-    app.lifecycle.schedule_erasure(id, erases_at.max(now.plus(Duration::from_secs(1))), by.clone(), now).await?;
-    if delay == 0 {
-        app.lifecycle.erase(id, by, now).await?;
-    }
+    let erases_at = app.lifecycle.erase_in(id, Duration::from_secs(delay), by, now).await?;
     Ok((StatusCode::ACCEPTED, Json(ErasesAt { erases_at })).into_response())
 }

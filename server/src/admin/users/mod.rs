@@ -12,6 +12,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub use acts::end_sessions;
+pub use erasure::DELAY_MAX;
+pub use reach::checked_reason;
 pub(super) use reach::{by, within_reach};
 
 /// The routes of this folder.

@@ -57,11 +57,15 @@ pub(in crate::admin) async fn by(
         Some(person) => Some(app.ground.keyring.get(person).await?),
         None => None,
     };
-    let reason = reason.map(checked).transpose()?;
+    let reason = reason.map(checked_reason).transpose()?;
     Ok(By { actor: caller.subject.into(), reason, origin: Some(origin), key, seen: Some(seen.row.version) })
 }
 
-fn checked(reason: String) -> Result<String, Problem> {
+/// A reason as it is kept.
+///
+/// # Errors
+/// `validation_failed`.
+pub fn checked_reason(reason: String) -> Result<String, Problem> {
     let refuse = |code, message: &str| Err(Problem::new(Code::ValidationFailed).field("reason", code, message.to_owned()));
     let text = reason.trim();
     if text.is_empty() {

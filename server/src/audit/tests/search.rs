@@ -89,6 +89,9 @@ async fn nonsense_is_named(store: Store) {
     {
         auditor.api.get(&format!("{AUDIT}?{query}")).await.expect_problem(400, "invalid_request");
     }
+    let told =
+        auditor.api.get(&format!("{AUDIT}?actor=nope&target=ada@example.com&from=yesterday")).await.expect_problem(400, "invalid_request");
+    assert_eq!(told.field_errors(), ["actor:invalid_id", "from:invalid_time", "target:invalid_id"]);
     instance.signed_in("auditor@example.com").await;
     let foreign = auditor.api.get("/api/v1/sessions?limit=1").await.expect(200).str("/nextCursor").to_owned();
     auditor.api.get(&format!("{AUDIT}?cursor={foreign}")).await.expect_problem(400, "invalid_request");

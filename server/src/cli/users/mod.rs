@@ -1,6 +1,7 @@
 //! `keystead users`: accounts, from the machine that holds the database. The first administrator is made here.
 
 mod act;
+mod change;
 mod create;
 mod export;
 mod import;
@@ -40,6 +41,14 @@ pub enum Users {
     Delete(Target),
     /// Restore a deleted account within its grace period
     Restore(Target),
+    /// Erase a person for good, at once or later; nobody can bring them back
+    Erase(change::Erase),
+    /// Give an account other roles
+    SetRoles(change::SetRoles),
+    /// End all sessions of an account
+    RevokeSessions(Target),
+    /// Lock somebody out of everything at once, because somebody else may have got into the account
+    Panic(change::Panic),
 }
 
 /// Create an account
@@ -66,7 +75,7 @@ pub struct Create {
     /// The address is known to be theirs: no verification mail
     #[arg(long)]
     pub verified: bool,
-    /// What the account may do: user, auditor, admin
+    /// What the account may do: user, auditor, admin, or a role of your own (`keystead roles list`)
     #[arg(long, value_name = "ROLES", value_delimiter = ',', default_value = "user")]
     pub roles: Vec<String>,
     /// Answer as JSON
@@ -168,6 +177,10 @@ impl Users {
             Self::Suspend(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Suspend, app, output).await)),
             Self::Activate(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Activate, app, output).await)),
             Self::Delete(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Delete, app, output).await)),
+            Self::Erase(erase) => block_on(1, within(settings, async |app: &App| erase.act(app, output).await)),
+            Self::SetRoles(set) => block_on(1, within(settings, async |app: &App| set.act(app, output).await)),
+            Self::RevokeSessions(target) => block_on(1, within(settings, async |app: &App| target.revoke_sessions(app, output).await)),
+            Self::Panic(panic) => block_on(1, within(settings, async |app: &App| panic.act(app, output).await)),
             Self::Restore(target) => block_on(1, within(settings, async |app: &App| target.act(Act::Restore, app, output).await)),
         }
     }

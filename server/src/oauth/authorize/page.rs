@@ -16,7 +16,7 @@ const SCRIPT: &str = include_str!("assets/authorize.js");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 const AN_HOUR: &str = "public, max-age=3600";
 
-/// The page and its script; its style is that of `/device`.
+/// The page and its script; its style, and what signs people in, are those of `/device`.
 pub fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/authorize", get(html)).route("/authorize.js", get(script))
 }

@@ -189,7 +189,7 @@ async fn a_version_is_changed_once(store: Store) {
     let instance = Instance::start(store).await;
     let root = admin(&instance).await;
     let made = service(&root.api, &[]).await;
-    let (api, path) = (root.api.with("if-match", "1"), format!("{CLIENTS}/{}", made.id));
+    let (api, path) = (root.api.with("if-match", "\"1\""), format!("{CLIENTS}/{}", made.id));
     let names = (0..16).map(|turn| json!({"name": format!("Turn {turn}")}));
     let answers = futures_util::future::join_all(names.map(|change| api.patch(&path, change))).await;
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();

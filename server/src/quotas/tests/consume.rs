@@ -125,6 +125,27 @@ async fn the_same_key_consumes_once(store: Store) {
     consume(&api, json!(10)).await.expect(200);
 }
 
+/// An instance is gone between what it did and the note that it answered.
+async fn what_was_counted_is_not_counted_again_where_the_answer_was_lost(store: Store) {
+    let instance = with_quota(store, "100/1d").start().await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let api = ada.api.with("idempotency-key", "one");
+    consume(&api, json!(60)).await.expect(200);
+    let held = super::reserve(&api, 30).await;
+    assert_eq!(instance.change("DELETE FROM idempotency_keys", Vec::new()).await, 2);
+    // It would not fit twice; and it is asked about what fitted.
+    let again = consume(&api, json!(60)).await.expect(200);
+    assert_eq!((&again.body["used"], &again.body["reserved"]), (&json!(60), &json!(30)));
+    assert_eq!(super::reserve(&api, 30).await, held);
+    assert_eq!(state(&ada.api).await, (60, 30, 10));
+    instance.change("DELETE FROM idempotency_keys", Vec::new()).await;
+    // Another amount is another request, and somebody else another caller.
+    consume(&api, json!(10)).await.expect(200);
+    let bob = instance.signed_up("bob@example.com").await;
+    consume(&bob.api.with("idempotency-key", "one"), json!(60)).await.expect(200);
+    assert_eq!((state(&ada.api).await, state(&bob.api).await), ((70, 30, 0), (60, 0, 40)));
+}
+
 both_stores!(
     a_threshold_of_ones_own,
     all_or_nothing,
@@ -133,4 +154,5 @@ both_stores!(
     quotas_that_are_none,
     the_same_key_consumes_once,
     the_threshold_and_the_end_are_told_once_in_a_period,
+    what_was_counted_is_not_counted_again_where_the_answer_was_lost,
 );

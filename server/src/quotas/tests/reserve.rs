@@ -149,6 +149,23 @@ async fn a_reservation_belongs_to_the_day_in_which_it_was_made(store: Store) {
     assert_eq!(history.body["items"], days);
 }
 
+/// What is asked first on a new day may be something that changes nothing.
+async fn a_day_is_put_away_once(store: Store) {
+    let instance = with_quota(store, "100/1d").clock(at("2026-03-10T23:59:00Z")).start().await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let id = reserve(&ada.api, 60).await;
+    commit(&ada.api, &id, 50).await.expect(200);
+    instance.advance(Duration::from_secs(120));
+    for _ in 0..3 {
+        commit(&ada.api, &id, 50).await.expect(200);
+        commit(&ada.api, &id, 51).await.expect_problem(409, "conflict");
+        release(&ada.api, &id).await.expect_problem(409, "conflict");
+    }
+    consume(&ada.api, json!(1)).await.expect(200);
+    let history = ada.api.get("/api/v1/quotas/tokens/history?from=2026-03-10").await.expect(200);
+    assert_eq!((&history.body["items"][0]["used"], &history.body["items"][1]["used"]), (&json!(50), &json!(1)));
+}
+
 async fn reserving_with_a_key_reserves_once(store: Store) {
     let instance = with_quota(store, "100/1d").start().await;
     let ada = instance.signed_up("ada@example.com").await;
@@ -158,6 +175,7 @@ async fn reserving_with_a_key_reserves_once(store: Store) {
 }
 
 both_stores!(
+    a_day_is_put_away_once,
     a_reservation_belongs_to_the_day_in_which_it_was_made,
     a_reservation_expires_by_itself,
     lifetimes_that_are_none,

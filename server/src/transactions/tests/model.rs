@@ -57,16 +57,21 @@ fn body(row: &Row) -> Value {
         "category": row.category, "occurredAt": row.at.to_rfc3339(), "description": "x"})
 }
 
+/// What a group is told by: whether it is that of no key, its key, its currency; in the order of the answer.
+type Key<'r> = (bool, Option<String>, &'r str);
+/// Income, expense and number of a group.
+type Sum = (i64, i64, i64);
+
 /// What the answer must be.
 fn expected(rows: &[Row], from: Timestamp, to: Timestamp, by_category: bool) -> Vec<Value> {
-    let mut sums: BTreeMap<(bool, Option<String>, &str), (i64, i64, i64)> = BTreeMap::new();
+    let mut sums: BTreeMap<Key<'_>, Sum> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.deleted && (from..to).contains(&row.at)) {
         let key = if by_category { row.category.map(str::to_owned) } else { Some(row.at.to_rfc3339()[..7].to_owned()) };
         let sum = sums.entry((key.is_none(), key, row.currency)).or_default();
         *(if row.income { &mut sum.0 } else { &mut sum.1 }) += row.minor;
         sum.2 += 1;
     }
-    let group = |((_, key, code), (income, expense, count)): ((bool, Option<String>, &str), (i64, i64, i64))| {
+    let group = |((_, key, code), (income, expense, count)): (Key<'_>, Sum)| {
         let print = |minor| currency(code).print(minor);
         json!({"key": key, "currency": code, "income": print(income), "expense": print(expense), "net": print(income - expense), "count": count})
     };

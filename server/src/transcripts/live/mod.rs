@@ -23,6 +23,7 @@ pub use pump::run;
 pub(super) use rights::Right;
 
 use super::store::Session;
+use crate::db::Db;
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
 use crate::time::Timestamp;
@@ -113,6 +114,11 @@ impl Transcripts {
             wake: Notify::new(),
             draining: AtomicBool::new(false),
         }))
+    }
+
+    /// The store, for who may join the channel of a session.
+    pub(super) fn db(&self) -> &Db {
+        &self.0.ground.db
     }
 
     /// Tells every instance that the transcript of `session` was written up to `position`.

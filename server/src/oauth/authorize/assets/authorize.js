@@ -1,43 +1,5 @@
-// Where a person signs in for an application and agrees to what it asks. Everything goes through the API.
-const part = (id) => document.getElementById(id);
-const show = (id, on = true) => { part(id).hidden = !on; };
-const say = (id, words) => { part(id).textContent = words; };
-
+// Where a person agrees to what an application asks; `signing-in.js` comes first. Everything goes through the API.
 const request = new URLSearchParams(location.search).get("request") ?? "";
-let access;
-
-/** Asks the API; a refusal is thrown as the problem that it is. */
-async function api(method, path, body, headers = {}) {
-  const answer = await fetch(`/api/v1/auth/${path}`, {
-    method,
-    credentials: "same-origin",
-    headers: { ...headers, ...(access && { authorization: `Bearer ${access}` }), ...(body && { "content-type": "application/json" }) },
-    body: body && JSON.stringify(body),
-  });
-  const read = answer.status === 204 ? {} : await answer.json();
-  if (!answer.ok) throw read;
-  return read;
-}
-
-/** What went wrong, in the words of the API. */
-function trouble(problem) {
-  const words = problem?.errors?.map((error) => error.message).join(" ") || problem?.detail;
-  say("trouble", words || "The server does not answer. Check the network and try again.");
-  show("trouble");
-}
-
-/** Does `work` once at a time, with its buttons out of reach meanwhile. */
-async function busy(buttons, work) {
-  show("trouble", false);
-  buttons.forEach((button) => { button.disabled = true; });
-  try {
-    await work();
-  } catch (problem) {
-    trouble(problem);
-  } finally {
-    buttons.forEach((button) => { button.disabled = false; });
-  }
-}
 
 function signIn(hint, why) {
   if (hint && !part("email").value) part("email").value = hint;
@@ -76,15 +38,7 @@ async function goOn() {
   part("approve").focus();
 }
 
-part("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  busy([event.submitter], async () => {
-    const answer = await api("POST", "login", { email: part("email").value, password: part("password").value });
-    access = answer.accessToken;
-    part("password").value = "";
-    await goOn();
-  });
-});
+takeSignIn(goOn);
 
 const buttons = [part("approve"), part("deny"), part("other")];
 part("approve").addEventListener("click", () => busy(buttons, () => leave("approve")));

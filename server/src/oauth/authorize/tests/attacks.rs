@@ -213,6 +213,8 @@ async fn the_page_stands_alone(store: Store) {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("frame-ancestors 'none'") && policy.contains("script-src 'self'"), "{policy}");
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.text.matches("<script").count(), page.text.matches(".js\" defer></script>").count(), "nothing inline");
+    instance.get("/signing-in.js").await.expect(200);
     instance.get("/authorize.js").await.expect(200);
 }
 

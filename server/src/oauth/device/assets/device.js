@@ -1,23 +1,5 @@
-// Where a person lets a device in. Everything goes through the API; nothing is kept but in this page's memory.
-const part = (id) => document.getElementById(id);
-const show = (id, on = true) => { part(id).hidden = !on; };
-const say = (id, words) => { part(id).textContent = words; };
-
-let access;
+// Where a person lets a device in; `signing-in.js` comes first. Everything goes through the API.
 let typed;
-
-/** Asks the API; a refusal is thrown as the problem that it is. */
-async function api(method, path, body, headers = {}) {
-  const answer = await fetch(`/api/v1/auth/${path}`, {
-    method,
-    credentials: "same-origin",
-    headers: { ...headers, ...(access && { authorization: `Bearer ${access}` }), ...(body && { "content-type": "application/json" }) },
-    body: body && JSON.stringify(body),
-  });
-  const read = answer.status === 204 ? {} : await answer.json();
-  if (!answer.ok) throw read;
-  return read;
-}
 
 function greet(answer) {
   access = answer.accessToken;
@@ -26,26 +8,6 @@ function greet(answer) {
   show("sign-in", false);
   show("ask");
   part("code").focus();
-}
-
-/** What went wrong, in the words of the API. */
-function trouble(problem) {
-  const words = problem?.errors?.map((error) => error.message).join(" ") || problem?.detail;
-  say("trouble", words || "The server does not answer. Check the network and try again.");
-  show("trouble");
-}
-
-/** Does `work` once at a time, with its button out of reach meanwhile. */
-async function busy(buttons, work) {
-  show("trouble", false);
-  buttons.forEach((button) => { button.disabled = true; });
-  try {
-    await work();
-  } catch (problem) {
-    trouble(problem);
-  } finally {
-    buttons.forEach((button) => { button.disabled = false; });
-  }
 }
 
 const PLACES = {
@@ -79,13 +41,7 @@ async function decide(path, words) {
   show("done");
 }
 
-part("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  busy([event.submitter], async () => {
-    greet(await api("POST", "login", { email: part("email").value, password: part("password").value }));
-    part("password").value = "";
-  });
-});
+takeSignIn(greet);
 
 part("ask").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -104,10 +104,14 @@ async fn the_page_is_plain(store: Store) {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
     assert!(!page.text.contains("alert(1)") && !page.text.contains("http:") && !page.text.contains("https:"), "{}", page.text);
-    assert_eq!(page.text.matches("<script").count(), page.text.matches("<script src=\"/device.js\" defer></script>").count());
-    let script = instance.get("/device.js").await.expect(200);
-    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
-    assert!(!script.text.contains("innerHTML") && !script.text.contains("eval("));
+    let scripts = ["/signing-in.js", "/device.js"];
+    let tags: usize = scripts.iter().map(|path| page.text.matches(&format!("<script src=\"{path}\" defer></script>")).count()).sum();
+    assert_eq!((page.text.matches("<script").count(), tags), (2, 2));
+    for path in scripts {
+        let script = instance.get(path).await.expect(200);
+        assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+        assert!(!script.text.contains("innerHTML") && !script.text.contains("eval("));
+    }
     assert_eq!(instance.get("/device.css").await.expect(200).header("content-type"), Some("text/css; charset=utf-8"));
 }
 

@@ -1,0 +1,26 @@
+//! Who is in a voice session, for whoever joins the realtime channel `voice:{id}`: its person alone, with all their connections,
+//! while it goes on.
+
+use std::pin::Pin;
+
+use uuid::Uuid;
+
+use super::{Voice, store};
+use crate::error::Problem;
+use crate::presence::Authorizer;
+
+/// The channel of a voice session.
+pub(super) fn of(session: Uuid) -> String {
+    format!("voice:{session}")
+}
+
+impl Authorizer for Voice {
+    fn may_join<'a>(&'a self, user: Uuid, name: &'a str) -> Pin<Box<dyn Future<Output = Result<bool, Problem>> + Send + 'a>> {
+        Box::pin(async move {
+            // Written as we write ids, so that a session has one channel and not one for each spelling.
+            let Some(id) = name.parse::<Uuid>().ok().filter(|id| id.to_string() == name) else { return Ok(false) };
+            let found = store::own(&self.ground.db, id, user, self.ground.clock.now()).await?;
+            Ok(found.is_some_and(|found| found.active))
+        })
+    }
+}
