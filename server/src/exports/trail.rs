@@ -91,7 +91,7 @@ fn open<'a>(app: &'a App, commission: &'a Commission) -> Opening<'a> {
         let content = Content {
             name: "events".to_owned(),
             title: "Audit events".to_owned(),
-            about: "Acts that matter for security, newest first.".to_owned(),
+            about: "Acts that matter for security, newest first; times are those of UTC.".to_owned(),
             withheld: None,
         };
         let head = Head {

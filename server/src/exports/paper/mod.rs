@@ -225,7 +225,8 @@ fn rows(count: u64) -> String {
 
 fn shown_cell(column: &Column, cell: Cell) -> String {
     match cell {
-        Cell::Text(text) if column.name.ends_with("At") || column.name == "at" => readable_time(&text),
+        // What stands above the table says that it is UTC.
+        Cell::Text(text) if column.name.ends_with("At") || column.name == "at" => readable_time(&text).trim_end_matches(" UTC").to_owned(),
         Cell::Text(text) => text,
         Cell::Number(number) if column.name == "amount" => grouped(&number),
         Cell::Number(number) => number,

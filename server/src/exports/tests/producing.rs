@@ -101,7 +101,7 @@ async fn process_many_rows_take_little_memory() {
         line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() / f64::from(1024 * 1024)
     };
     // A first, short one opens what any request opens.
-    ordered(&there.api, json!({"kind": "account", "format": "json"})).await;
+    ordered(&there.api, json!({"kind": "audit", "format": "json", "filter": {"action": "user.registered"}})).await;
     let idle = resident().await;
     let order = there.api.post(EXPORTS, audit_csv()).await.expect(202);
     let path = format!("{EXPORTS}/{}", order.str("/export/id"));
