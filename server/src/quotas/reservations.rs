@@ -113,8 +113,10 @@ async fn make(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
+    // Read in any case: a client that still writes would not see the answer.
+    let body = Idempotent::<Reserve>::from_request(request, &app).await;
     known(&app, &name)?;
-    let Idempotent(body, key) = Idempotent::<Reserve>::from_request(request, &app).await?;
+    let Idempotent(body, key) = body?;
     let amount = units(body.amount, "amount")?;
     let lifetime = body.ttl_seconds.map_or(LIFETIME, Duration::from_secs);
     if lifetime.is_zero() || lifetime > LIFETIME_MAX {
@@ -146,9 +148,11 @@ async fn commit(
     Path(id): Path<Uuid>,
     request: Request,
 ) -> Result<Json<ReservationAnswer>, Problem> {
+    // Read in any case: a client that still writes would not see the answer.
+    let body = Json::<Commit>::from_request(request, &()).await;
     let found = made_by(&app, id, caller.subject).await?;
     caller.still_for(&app, found.user).await?;
-    let Json(body) = Json::<Commit>::from_request(request, &()).await?;
+    let Json(body) = body?;
     let amount = match i64::try_from(body.amount) {
         Ok(amount) if body.amount <= UNITS_MAX => amount,
         _ => units(body.amount, "amount")?,

@@ -87,8 +87,10 @@ async fn consume_units(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
+    // Read in any case: a client that still writes would not see the answer.
+    let body = Idempotent::<Consume>::from_request(request, &app).await;
     known(&app, &name)?;
-    let Idempotent(body, key) = Idempotent::<Consume>::from_request(request, &app).await?;
+    let Idempotent(body, key) = body?;
     let amount = units(body.amount, "amount")?;
     let user = caller.of(&app, body.subject).await?;
     let ask = Ask::new(&app, &name, user, now)?;

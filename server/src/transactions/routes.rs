@@ -184,9 +184,11 @@ async fn change(
     Path(id): Path<Uuid>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    // Whether there is anything to change comes first: a stranger learns nothing from what is said about the body.
+    // Whether there is anything to change comes first: a stranger learns nothing from what is said about the body. It is read before
+    // that, because a client that still writes would not see the answer.
+    let wanted = Json::<TransactionChange>::from_request(request, &app).await;
     store::find(&app.ground.db, caller.user, id).await?.filter(|found| found.deleted_at.is_none()).ok_or(Code::NotFound)?;
-    let Json(wanted) = Json::<TransactionChange>::from_request(request, &app).await?;
+    let Json(wanted) = wanted?;
     let changed = changing::change(&app.ground, caller.user, id, wanted, if_match, now).await?;
     Ok(answer(StatusCode::OK, changed))
 }

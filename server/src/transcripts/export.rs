@@ -20,13 +20,8 @@ use crate::secret::PersonKey;
 use crate::spreadsheet::Cell;
 
 /// What was said in one voice session, in the order of its segments. Its filter names the session.
-pub const EXPORT: Kind = Kind {
-    name: "transcripts",
-    formats: &[Format::Csv, Format::Json, Format::Pdf],
-    needs: Needs::Own(TranscriptsRead::NAME),
-    check,
-    open,
-};
+pub const EXPORT: Kind =
+    Kind { name: "transcripts", formats: &[Format::Csv, Format::Json, Format::Pdf], needs: Needs::Own(TranscriptsRead::NAME), check, open };
 
 /// Segments in memory at a time.
 const ROWS: i64 = 500;

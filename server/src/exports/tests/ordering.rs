@@ -147,7 +147,7 @@ async fn what_is_wrong_is_named(store: Store) {
     refused(json!({"kind": "account", "format": "json", "csv": {"bom": true}}), 422, "validation_failed", &["csv:not_offered"]).await;
     refused(json!({"kind": "account", "format": "json", "filter": {"from": "x"}}), 400, "invalid_request", &["filter:invalid"]).await;
     refused(json!({"kind": "audit", "format": "csv", "filter": {"who": 1}}), 400, "invalid_request", &["filter:invalid"]).await;
-    refused(json!({"kind": "audit", "format": "csv", "filter": {"actor": "x"}}), 400, "invalid_request", &["filter:invalid"]).await;
+    refused(json!({"kind": "audit", "format": "csv", "filter": {"actor": "x"}}), 400, "invalid_request", &["actor:invalid_id"]).await;
     refused(json!({"kind": "audit", "format": "csv", "filter": {"from": "x"}}), 400, "invalid_request", &["from:invalid_time"]).await;
     for body in
         [json!({}), json!({"kind": "audit"}), json!({"kind": "audit", "format": "docx"}), json!({"kind": 1, "format": "csv"}), json!([])]

@@ -27,7 +27,10 @@ async fn a_transcript_is_exported(store: Store) {
 
     eve.api.post(STREAM, order("json")).await.expect_problem(404, "not_found");
     for filter in [json!({}), json!({"final": true})] {
-        ada.api.post(STREAM, json!({"kind": "transcripts", "format": "json", "filter": filter})).await.expect_problem(422, "validation_failed");
+        ada.api
+            .post(STREAM, json!({"kind": "transcripts", "format": "json", "filter": filter}))
+            .await
+            .expect_problem(422, "validation_failed");
     }
     ada.api.post(STREAM, json!({"kind": "transcripts", "format": "json", "filter": {"x": 1}})).await.expect_problem(400, "invalid_request");
 }
