@@ -36,7 +36,7 @@ async fn an_administrator_sees_what_the_person_sees(store: Store) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let said = claims(answer.str("/accessToken"));
     assert_eq!((&said["sub"], &said["act"]), (&json!(ada.id()), &json!({"sub": root.id()})), "RFC 8693 section 4.1");
-    assert_eq!((&said["sid"], &said["scope"]), (&answer.body["session"]["id"], &json!("account:read flags:evaluate")));
+    assert_eq!((&said["sid"], &said["scope"]), (&answer.body["session"]["id"], &json!("account:read flags:evaluate quotas:use")));
 
     assert_eq!(api.get(ME).await.expect(200).str("/user/email"), ADA);
     let verified = api.get("/api/v1/auth/verify").await.expect(200);
@@ -204,7 +204,7 @@ async fn acting_as_an_administrator_administers_nothing(store: Store) {
     instance.running.app.people.receive(other.id().parse::<uuid::Uuid>().unwrap().as_bytes());
     let (api, answer) = acting(&instance, &root, &other).await;
     let said = claims(answer.str("/accessToken"));
-    assert_eq!((&said["roles"], &said["scope"]), (&json!(["clerk", "user"]), &json!("account:read flags:evaluate tickets:close")));
+    assert_eq!((&said["roles"], &said["scope"]), (&json!(["clerk", "user"]), &json!("account:read flags:evaluate quotas:use tickets:close")));
     for path in ["/api/v1/admin/users", "/api/v1/admin/audit", "/api/v1/admin/keys", "/api/v1/admin/roles", "/api/v1/admin/stats"] {
         api.get(path).await.expect_problem(403, "insufficient_scope");
     }
@@ -310,7 +310,7 @@ async fn a_service_learns_who_acts(store: Store) {
     };
     let said = ask().await.expect(200);
     assert_eq!((&said.body["active"], &said.body["act"]), (&json!(true), &json!({"sub": support.id()})), "{said}");
-    assert_eq!(said.str("/scope"), "account:read flags:evaluate");
+    assert_eq!(said.str("/scope"), "account:read flags:evaluate quotas:use");
     instance.set_roles(&support, "user").await;
     assert_eq!(ask().await.expect(200).body, json!({"active": false}));
 }
