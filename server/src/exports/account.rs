@@ -1,12 +1,9 @@
 //! Everything that is held about a person: the list of [`crate::app::holdings`], walked.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::source::{Commission, Content, Format, Head, Kind, Needs, Opening, Owner, Piece, Row, Source, filter};
+use super::source::{Commission, Content, Format, Head, Kind, Needs, NextPieces, Opening, Owner, Piece, Row, Source, filter};
 use crate::app::{App, holdings};
 use crate::error::{Code, Problem};
 use crate::privacy::{Asked, Holding, Records};
@@ -95,7 +92,7 @@ impl Source for Account {
         None
     }
 
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Piece>>, Problem>> + Send + '_>> {
+    fn next(&mut self) -> NextPieces<'_> {
         Box::pin(self.page())
     }
 }

@@ -1,13 +1,10 @@
 //! Transactions as a table, oldest first, with what was spent below zero, so that a column adds up.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::account::owner;
-use super::source::{Column, Commission, Content, Format, Head, Kind, Money, Needs, Opening, Piece, Row, Source, filter};
+use super::source::{Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter};
 use crate::access::scope::OwnTransactionsRead;
 use crate::app::App;
 use crate::error::Problem;
@@ -175,7 +172,7 @@ impl Source for Ledger {
         self.expected
     }
 
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Piece>>, Problem>> + Send + '_>> {
+    fn next(&mut self) -> NextPieces<'_> {
         Box::pin(self.page())
     }
 }

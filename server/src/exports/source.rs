@@ -188,6 +188,9 @@ pub enum Piece {
     Row(Row),
 }
 
+/// A page that is being read; none when all were given.
+pub type NextPieces<'s> = Pin<Box<dyn Future<Output = Result<Option<Vec<Piece>>, Problem>> + Send + 's>>;
+
 /// Reads what is exported, in pages that are small enough to be kept in memory.
 pub trait Source: Send {
     /// What stands before everything.
@@ -197,7 +200,7 @@ pub trait Source: Send {
     fn expected(&self) -> Option<u64>;
 
     /// The next ones; nothing when all were given.
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Piece>>, Problem>> + Send + '_>>;
+    fn next(&mut self) -> NextPieces<'_>;
 }
 
 /// Reads a filter; whatever is left out, or null, narrows nothing.

@@ -1,14 +1,11 @@
 //! The audit trail as a table, newest first, as a search shows it. What can be verified offline is the export of `audit` itself.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use serde::Deserialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::account::owner;
-use super::source::{Column, Commission, Content, Format, Head, Kind, Needs, Opening, Piece, Row, Source, filter};
+use super::source::{Column, Commission, Content, Format, Head, Kind, Needs, NextPieces, Opening, Piece, Row, Source, filter};
 use crate::access::scope::AuditRead;
 use crate::app::App;
 use crate::audit::{self, EventView, Filter, Typed};
@@ -177,7 +174,7 @@ impl Source for Trail {
         self.expected
     }
 
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Piece>>, Problem>> + Send + '_>> {
+    fn next(&mut self) -> NextPieces<'_> {
         Box::pin(self.page())
     }
 }

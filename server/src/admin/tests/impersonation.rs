@@ -204,7 +204,10 @@ async fn acting_as_an_administrator_administers_nothing(store: Store) {
     instance.running.app.people.receive(other.id().parse::<uuid::Uuid>().unwrap().as_bytes());
     let (api, answer) = acting(&instance, &root, &other).await;
     let said = claims(answer.str("/accessToken"));
-    assert_eq!((&said["roles"], &said["scope"]), (&json!(["clerk", "user"]), &json!("account:read flags:evaluate quotas:use tickets:close")));
+    assert_eq!(
+        (&said["roles"], &said["scope"]),
+        (&json!(["clerk", "user"]), &json!("account:read flags:evaluate quotas:use tickets:close"))
+    );
     for path in ["/api/v1/admin/users", "/api/v1/admin/audit", "/api/v1/admin/keys", "/api/v1/admin/roles", "/api/v1/admin/stats"] {
         api.get(path).await.expect_problem(403, "insufficient_scope");
     }

@@ -29,9 +29,13 @@ async fn a_service_is_no_person(store: Store) {
     api.get("/api/v1/auth/me").await.expect_problem(403, "forbidden");
     api.get("/api/v1/account").await.expect_problem(403, "forbidden");
     let mut tried = 0;
-    // OpenFeature's protocol is for servers, too; that they need a scope there is a test of the flags. So do those that transcribe.
-    let for_both =
-        |operation: &Operation| operation.template.starts_with("/ofrep/") || operation.described["operationId"] == "postTranscript";
+    // OpenFeature's protocol is for servers, too; that they need a scope there is a test of the flags. So do those that transcribe,
+    // and those that consume quotas of the people they name.
+    const FOR_SERVICES: [&str; 5] = ["postTranscript", "consumeQuota", "reserveQuota", "commitReservation", "releaseReservation"];
+    let for_both = |operation: &Operation| {
+        let id = operation.described["operationId"].as_str().unwrap_or_default();
+        operation.template.starts_with("/ofrep/") || FOR_SERVICES.contains(&id)
+    };
     let of_people = |operation: &Operation| matches!(operation.guard(), Ok(Guard::Person | Guard::Personal(_))) && !for_both(operation);
     for operation in operations().into_iter().filter(of_people) {
         let answer = api.send(operation.method.clone(), &operation.path(), Some(json!({}))).await;
