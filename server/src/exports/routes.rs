@@ -119,11 +119,12 @@ async fn delete(
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AccountOrder {
-    /// `json` for programs, `pdf` for people.
+    // What is said of a member stands beside the values and hides them.
     #[schema(inline)]
     format: AccountFormat,
 }
 
+/// `json` for programs, `pdf` for people.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum AccountFormat {

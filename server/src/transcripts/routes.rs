@@ -56,8 +56,10 @@ async fn relay(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     take_address(&app, &visit, Policy::Transcript).await?;
+    // Read in any case: a client that still writes would not see the answer.
+    let batch = read_json::<Batch>(request).await;
     let session = admission::to_post(&app, &caller, id).await?;
-    let (batch, _) = read_json::<Batch>(request).await?;
+    let (batch, _) = batch?;
     let accepted = post::post(&app, session, batch.check()?, visit.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })).into_response())
 }
