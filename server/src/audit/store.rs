@@ -41,15 +41,18 @@ crate::statements! {
     /// How many pass a filter.
     COUNT = "SELECT count(*) FROM audit_events WHERE id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
         AND (actor_id = $6 OR $7) AND (target_id = $8 OR $9) AND (action = $10 OR $10 = '')";
-    /// Events that a person caused or that were done to them, oldest first; either half by its own index.
+    /// Events that a person caused or that were done to them, oldest first; either half by its own index, and what waits for its place.
     ABOUT = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
         FROM (SELECT * FROM (SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
-                    seq, previous_hash, hash
-                FROM audit_events WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS caused
+            seq, previous_hash, hash
+                FROM audit_events WHERE actor_id = $1 AND seq IS NOT NULL AND id > $2 ORDER BY id LIMIT $3) AS caused
             UNION SELECT * FROM (SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
-                    seq, previous_hash, hash
-                FROM audit_events WHERE target_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS suffered) AS about
+            seq, previous_hash, hash
+                FROM audit_events WHERE target_id = $1 AND seq IS NOT NULL AND id > $2 ORDER BY id LIMIT $3) AS suffered
+            UNION SELECT * FROM (SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+            seq, previous_hash, hash
+                FROM audit_events WHERE (actor_id = $1 OR target_id = $1) AND seq IS NULL AND id > $2 ORDER BY id LIMIT $3) AS waiting) AS about
         ORDER BY id LIMIT $3";
     /// Events of all kinds, newest first.
     SEARCH = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
@@ -63,24 +66,37 @@ crate::statements! {
         FROM audit_events
         WHERE outcome = 'denied' AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND $5 = 'denied'
         ORDER BY id DESC LIMIT $6";
-    /// Those of one actor.
+    /// Those of one actor. This index and the two below hold what is sealed; the little that waits for its place is looked through.
     SEARCH_ACTOR = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
         FROM audit_events
-        WHERE actor_id = $7 AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
+        WHERE actor_id = $7 AND seq IS NOT NULL AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
+            AND (action = $8 OR $8 = '') AND (target_id = $9 OR $10)
+        UNION ALL SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+            seq, previous_hash, hash
+        FROM audit_events
+        WHERE actor_id = $7 AND seq IS NULL AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
             AND (action = $8 OR $8 = '') AND (target_id = $9 OR $10)
         ORDER BY id DESC LIMIT $6";
     /// Those on one target.
     SEARCH_TARGET = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
         FROM audit_events
-        WHERE target_id = $7 AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '') AND (action = $8 OR $8 = '')
+        WHERE target_id = $7 AND seq IS NOT NULL AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '') AND (action = $8 OR $8 = '')
+        UNION ALL SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+            seq, previous_hash, hash
+        FROM audit_events
+        WHERE target_id = $7 AND seq IS NULL AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '') AND (action = $8 OR $8 = '')
         ORDER BY id DESC LIMIT $6";
     /// Those of one act.
     SEARCH_ACTION = "SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
             seq, previous_hash, hash
         FROM audit_events
-        WHERE action = $7 AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
+        WHERE action = $7 AND seq IS NOT NULL AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
+        UNION ALL SELECT id, at, actor_type, actor_id, action, target_type, target_id, outcome, sealed_for, origin, request_id, details,
+            seq, previous_hash, hash
+        FROM audit_events
+        WHERE action = $7 AND seq IS NULL AND id < $1 AND id >= $2 AND at >= $3 AND at < $4 AND (outcome = $5 OR $5 = '')
         ORDER BY id DESC LIMIT $6";
 }
 

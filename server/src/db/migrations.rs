@@ -55,6 +55,8 @@ const MAIN: &[Migration] = migrations!("main":
     27 "0027_transcripts",
     28 "0028_queue_by_kind",
     29 "0029_quota_receipts",
+    30 "0030_audit_sealed_indexes",
+    31 "0031_transactions_covering",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

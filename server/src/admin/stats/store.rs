@@ -12,7 +12,8 @@ crate::statements! {
     COUNT_OPEN_SESSIONS = "SELECT count(*) FROM sessions
         WHERE expires_at > $1 AND ended_at IS NULL AND refresh_expires_at > $1 AND idle_expires_at > $1";
     /// Acts of one kind since an event of this id.
-    COUNT_ACTS = "SELECT count(*) FROM audit_events WHERE action = $1 AND id >= $2";
+    COUNT_ACTS = "SELECT (SELECT count(*) FROM audit_events WHERE action = $1 AND id >= $2 AND seq IS NOT NULL)
+        + (SELECT count(*) FROM audit_events WHERE action = $1 AND id >= $2 AND seq IS NULL)";
 }
 
 /// How many accounts are in each state, by the word that is stored.
