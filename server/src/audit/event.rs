@@ -10,6 +10,9 @@ use crate::http::guard::Subject;
 use crate::secret::{PersonKey, Place, Purpose, RootKeys};
 use crate::time::Timestamp;
 
+/// Sessions that an event names at most; it counts all of them.
+const NAMED: usize = 100;
+
 /// The name of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Action(pub &'static str);
@@ -145,6 +148,13 @@ impl Event {
     pub fn detail(mut self, name: &str, value: impl Into<Json>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Sessions that ended with the act: how many, and which, because what follows from the end of one names it as its `cause`.
+    #[must_use]
+    pub fn sessions(self, ended: &[Uuid]) -> Self {
+        let named: Vec<String> = ended.iter().take(NAMED).map(Uuid::to_string).collect();
+        self.detail("count", ended.len()).detail("sessions", named)
     }
 
     /// Where the act came from, sealed for the person when there is one.

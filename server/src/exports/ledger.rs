@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::account::owner;
-use super::source::{Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter};
+use super::source::{Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period};
 use crate::access::scope::OwnTransactionsRead;
 use crate::app::App;
 use crate::error::Problem;
@@ -72,17 +72,6 @@ impl Wanted {
         let all = [word("Kind", &self.kind), category, word("Currency", &self.currency), word("Words", &self.query), deleted];
         all.into_iter().flatten().collect()
     }
-
-    fn period(&self) -> Option<String> {
-        // A day is enough where it is the whole of one.
-        let day = |text: &String| text.split_once("T00:00:00").map_or_else(|| text.clone(), |(day, _)| day.to_owned());
-        match (self.from.as_ref().map(day), self.to.as_ref().map(day)) {
-            (None, None) => None,
-            (Some(from), None) => Some(format!("from {from}")),
-            (None, Some(to)) => Some(format!("before {to}")),
-            (Some(from), Some(to)) => Some(format!("from {from}, before {to}")),
-        }
-    }
 }
 
 fn check(given: &Json) -> Result<(), Problem> {
@@ -102,7 +91,7 @@ fn open<'a>(app: &'a App, commission: &'a Commission) -> Opening<'a> {
             title: "Transactions".to_owned(),
             owner: owner(app, commission).await?,
             created_at: commission.now,
-            period: wanted.period(),
+            period: period(wanted.from.as_deref(), wanted.to.as_deref()),
             narrowed: wanted.in_words(),
             contents: vec![content],
         };

@@ -203,6 +203,17 @@ pub trait Source: Send {
     fn next(&mut self) -> NextPieces<'_>;
 }
 
+/// A period as it stands on paper, of what was typed; a day is enough where it begins at midnight in UTC.
+pub(super) fn period(from: Option<&str>, to: Option<&str>) -> Option<String> {
+    let day = |text| str::strip_suffix(text, "T00:00:00Z").unwrap_or(text);
+    match (from.map(day), to.map(day)) {
+        (None, None) => None,
+        (Some(from), None) => Some(format!("from {from}")),
+        (None, Some(to)) => Some(format!("before {to}")),
+        (Some(from), Some(to)) => Some(format!("from {from}, before {to}")),
+    }
+}
+
 /// Reads a filter; whatever is left out, or null, narrows nothing.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::account::owner;
-use super::source::{Column, Commission, Content, Format, Head, Kind, Needs, NextPieces, Opening, Piece, Row, Source, filter};
+use super::source::{Column, Commission, Content, Format, Head, Kind, Needs, NextPieces, Opening, Piece, Row, Source, filter, period};
 use crate::access::scope::AuditRead;
 use crate::app::App;
 use crate::audit::{self, EventView, Filter, Typed};
@@ -67,15 +67,6 @@ impl Wanted {
         let all = [word("Actor", &self.actor), word("Act", &self.action), word("Target", &self.target), word("Outcome", &self.outcome)];
         all.into_iter().flatten().collect()
     }
-
-    fn period(&self) -> Option<String> {
-        match (&self.from, &self.to) {
-            (None, None) => None,
-            (Some(from), None) => Some(format!("from {from}")),
-            (None, Some(to)) => Some(format!("before {to}")),
-            (Some(from), Some(to)) => Some(format!("{from} to {to}")),
-        }
-    }
 }
 
 fn check(given: &Json) -> Result<(), Problem> {
@@ -95,7 +86,7 @@ fn open<'a>(app: &'a App, commission: &'a Commission) -> Opening<'a> {
             title: "Audit trail".to_owned(),
             owner: owner(app, commission).await?,
             created_at: commission.now,
-            period: wanted.period(),
+            period: period(wanted.from.as_deref(), wanted.to.as_deref()),
             narrowed: wanted.in_words(),
             contents: vec![content],
         };

@@ -53,8 +53,8 @@ pub async fn change(
                 return Err(Problem::new(Code::Conflict).detail("The password was changed in the meantime. Sign in again."));
             }
             codes::void(tx, Purpose::ResetPassword, user, now).await?;
-            this.sessions.end_others(tx, user, session, EndReason::PasswordChanged, now).await?;
-            audit::record(tx, &event).await?;
+            let ended = this.sessions.end_others(tx, user, session, EndReason::PasswordChanged, now).await?;
+            audit::record(tx, &event.clone().sessions(&ended)).await?;
             let letter = Letter::PasswordChanged { name: person.name.clone() };
             mail::post(tx, &this.ground.jobs, &person.email, letter, now).await?;
             this.people.changed_on_commit(tx, user);

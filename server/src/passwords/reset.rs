@@ -46,10 +46,10 @@ pub async fn reset(app: &App, token: &str, password: SecretString, origin: &Orig
             }
             codes::void(tx, Purpose::ResetPassword, owner, now).await?;
             store::clear_of(tx, owner).await?;
-            this.sessions.end_all(tx, owner, EndReason::PasswordChanged, now).await?;
+            let ended = this.sessions.end_all(tx, owner, EndReason::PasswordChanged, now).await?;
             // Whoever lost their password may have lost the account with it for a while, and tokens may have been made meanwhile.
             let tokens = this.tokens.revoke_all(tx, owner, now).await?;
-            audit::record(tx, &event.clone().detail("tokensRevoked", tokens)).await?;
+            audit::record(tx, &event.clone().sessions(&ended).detail("tokensRevoked", tokens)).await?;
             let letter = Letter::PasswordChanged { name: person.name.clone() };
             mail::post(tx, &this.ground.jobs, &person.email, letter, now).await?;
             this.people.changed_on_commit(tx, owner);

@@ -205,9 +205,9 @@ impl Others {
         }
     }
 
-    /// Forgets instances that are gone and returns them. One that is silent for two thirds of the lease is suspected, and gone
+    /// Forgets instances that are gone and returns them, and whether they said before that they stop. One that is silent for two thirds of the lease is suspected, and gone
     /// when it stays silent for the last third: so a clock that jumps makes nobody disappear.
-    pub(super) fn forget(&mut self, lease: Duration, now: Timestamp) -> Vec<Uuid> {
+    pub(super) fn forget(&mut self, lease: Duration, now: Timestamp) -> Vec<(Uuid, bool)> {
         let mut gone = Vec::new();
         self.0.retain(|id, known| {
             if known.suspected.is_none() && now.since(known.heard) >= lease * 2 / 3 {
@@ -217,7 +217,7 @@ impl Others {
             // Who has said that it stops is silent for a reason.
             let keep = known.parts_at.map_or(!silent, |at| at > now);
             if !keep {
-                gone.push(*id);
+                gone.push((*id, known.parts_at.is_some()));
             }
             keep
         });

@@ -252,8 +252,13 @@ impl Hub {
         let late = self.parked.iter().filter(|(_, parked)| parked.until <= now || over(parked.session) == Some(Close::SessionEnded));
         let late: Vec<Uuid> = late.map(|(id, _)| *id).collect();
         late.into_iter().for_each(|id| self.gone(id));
-        for instance in self.others.forget(self.settings.lease, now) {
+        let mut died = false;
+        for (instance, parted) in self.others.forget(self.settings.lease, now) {
             self.roster.keep_only(instance, &HashSet::new());
+            died |= !parted;
+        }
+        if died {
+            self.begin_anew_after_a_death();
         }
         if now.since(self.beat_at) >= self.settings.lease / 5 {
             self.beat_at = now;

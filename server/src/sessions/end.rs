@@ -70,12 +70,12 @@ impl Sessions {
         Ok(any)
     }
 
-    /// Ends the open sessions of `user` but `keep`; how many.
-    pub async fn end_others(&self, tx: &mut Tx, user: Uuid, keep: Uuid, reason: EndReason, now: Timestamp) -> Result<usize, DbError> {
+    /// Ends the open sessions of `user` but `keep`; which.
+    pub async fn end_others(&self, tx: &mut Tx, user: Uuid, keep: Uuid, reason: EndReason, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
         let ended = store::end_others(tx, user, keep, now, reason.as_str()).await?;
-        let count = ended.len();
+        let ids = ended.iter().map(|one| one.id).collect();
         self.ended(tx, ended, now).await?;
-        Ok(count)
+        Ok(ids)
     }
 
     /// Ends the open sessions of `user` through `client`; how many.
@@ -132,8 +132,8 @@ impl Sessions {
             .await
     }
 
-    /// Ends every open session of `user`; how many.
-    pub async fn end_all(&self, tx: &mut Tx, user: Uuid, reason: EndReason, now: Timestamp) -> Result<usize, DbError> {
+    /// Ends every open session of `user`; which.
+    pub async fn end_all(&self, tx: &mut Tx, user: Uuid, reason: EndReason, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
         self.end_others(tx, user, Uuid::nil(), reason, now).await
     }
 }

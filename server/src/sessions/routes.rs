@@ -171,8 +171,8 @@ async fn end_many(app: &App, caller: &Caller, keep: Uuid, reason: EndReason, ori
         .db
         .write(async move |tx| {
             let ended = sessions.end_others(tx, user, keep, reason, now).await?;
-            audit::record(tx, &event).await?;
-            Ok::<_, Problem>(ended)
+            audit::record(tx, &event.clone().sessions(&ended)).await?;
+            Ok::<_, Problem>(ended.len())
         })
         .await
 }

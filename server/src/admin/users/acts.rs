@@ -84,8 +84,8 @@ pub async fn end_sessions(app: &App, person: Uuid, by: &By, now: Timestamp) -> R
         .db
         .write(async move |tx| {
             let ended = sessions.end_all(tx, person, EndReason::RevokedByOperator, now).await?;
-            audit::record(tx, &event.clone().detail("count", ended)).await?;
-            Ok(ended)
+            audit::record(tx, &event.clone().sessions(&ended)).await?;
+            Ok(ended.len())
         })
         .await
 }

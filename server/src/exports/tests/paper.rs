@@ -54,7 +54,7 @@ async fn the_trail_is_a_table_on_paper(store: Store) {
         assert!(page.contains("Act") && page.contains("Outcome"), "the header is not repeated: {page}");
         assert!(ink(&pdf, number + 1) > 5, "page {} is blank", number + 1);
     }
-    for said in ["Audit trail", "Ada Lovelace (auditor@example.com)", "from 2020-01-01T00:00:00Z", &format!("Actor {}", auditor.id())] {
+    for said in ["Audit trail", "Ada Lovelace (auditor@example.com)", "from 2020-01-01", &format!("Actor {}", auditor.id())] {
         assert!(pages[0].contains(said), "{said} is missing: {}", pages[0]);
     }
     let told = pages.iter().map(|page| page.matches("session.started").count()).sum::<usize>();

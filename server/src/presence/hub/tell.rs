@@ -35,6 +35,16 @@ impl Hub {
         }
     }
 
+    /// An instance that was killed may have stored something and not told it any more: whoever listens begins anew, after they
+    /// were told who left. Not in rooms, where nothing is told but who is there, and where a state for each of a thousand
+    /// people would be more than they can take at once.
+    pub(super) fn begin_anew_after_a_death(&mut self) {
+        self.tick();
+        for (channel, listeners) in self.listeners.iter().filter(|(channel, _)| !channel.starts_with("room:")) {
+            self.owed.entry(channel.clone()).or_default().extend(listeners.keys().map(|id| (*id, None)));
+        }
+    }
+
     /// A published payload for those who listen here. Whoever waits for the state of the channel gets that first.
     pub(super) fn deliver(&mut self, channel: &str, payload: &RawValue) {
         if let Some((name, _)) = self.owed.get_key_value(channel) {

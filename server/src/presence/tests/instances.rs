@@ -116,9 +116,14 @@ async fn a_dead_instance_is_forgotten(over: Over) {
     let (there, _) = Socket::joined(&two, &ada, "room:lobby", json!({})).await;
     let id = there.id().to_owned();
     watcher.told("joins", &id).await;
+    let channel = format!("user:{}", bob.id());
+    let (mut listener, _) = Socket::joined(&one, &bob, &channel, json!({})).await;
     two.running.app.ground.shared.close().await;
+    // Told to nobody but those who are connected there.
+    two.running.app.presence.publish(&channel, &json!({"said": "last words"}));
     one.advance(Duration::from_secs(9));
     watcher.is_quiet().await;
+    listener.is_quiet().await;
     one.advance(Duration::from_secs(2));
     // The suspicion is noted at the next look; then the last third passes.
     tokio::time::timeout(Duration::from_secs(10), async {
@@ -131,6 +136,9 @@ async fn a_dead_instance_is_forgotten(over: Over) {
     })
     .await
     .unwrap();
+    // Whoever may have missed something that was published reads again what is stored.
+    let state = listener.expect("state").await;
+    assert_eq!((&state["channel"], &state["ref"]), (&json!(channel), &json!(null)), "{state}");
 }
 
 /// While Redis is lost each instance goes on with its own people; when it is back they find each other again.
