@@ -105,6 +105,7 @@ async fn make_people(app: &App, batch: &[(Email, [u8; 32])], hash: &str, done: u
                 email_verified_at: Some(created_at),
                 password_hash: Some(hash.to_owned()),
                 created_at,
+                established_at: Some(created_at),
             };
             accounts::seal_new(&mut new, &key, email, "Ada Lovelace", Some("Analyst"));
             anyhow::Ok((new, key))

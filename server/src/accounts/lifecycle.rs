@@ -13,7 +13,7 @@ use super::people::People;
 use super::status::Status;
 use super::store::{self, Move};
 use super::{administrators, administrators_store};
-use crate::audit::{self, Action, Target};
+use crate::audit::{self, Action, Actor, Target};
 use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
@@ -103,9 +103,16 @@ impl Lifecycle {
         self.step(person, step, audit::USER_SUSPENDED, by, now).await
     }
 
-    /// Opens a suspended or pending account.
+    /// Opens a suspended or pending account. One that is suspended and whose address is not confirmed is pending again where
+    /// that is asked for: the address may have been changed meanwhile, and belong to a stranger.
     pub async fn activate(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
-        let step = Move { from: [Status::Suspended, Status::Pending], to: Status::Active, erases_at: None };
+        let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
+        let waits = found.email_verified_at.is_none() && self.ground.settings.accounts.require_verified_email;
+        let step = match found.status {
+            Status::Suspended if waits => Move { from: [Status::Suspended; 2], to: Status::Pending, erases_at: None },
+            Status::Suspended => Move { from: [Status::Suspended; 2], to: Status::Active, erases_at: None },
+            _ => Move { from: [Status::Pending; 2], to: Status::Active, erases_at: None },
+        };
         self.step(person, step, audit::USER_ACTIVATED, by, now).await
     }
 
@@ -160,6 +167,18 @@ impl Lifecycle {
         let to = if found.email_verified_at.is_some() { Status::Active } else { Status::Pending };
         let step = Move { from: [Status::Deleted, Status::Deleted], to, erases_at: None };
         self.step(person, step, audit::USER_RESTORED, by, now).await
+    }
+
+    /// Erases somebody who signed up and never confirmed the address; nothing when they have meanwhile.
+    pub async fn expire(&self, person: Uuid, now: Timestamp) -> Result<(), LifecycleError> {
+        let by = By { reason: Some("the address was never confirmed".to_owned()), ..By::of(Actor::System) };
+        let at = now.plus(Duration::from_secs(1));
+        let step = Move { from: [Status::Pending; 2], to: Status::Deleted, erases_at: Some(at) };
+        match self.step(person, step, audit::USER_ERASURE_SCHEDULED, by.clone(), now).await {
+            Ok(()) => self.erase(person, by, now).await,
+            Err(LifecycleError::NotFound | LifecycleError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Erases a deleted person: the grace ends, the person's key is destroyed, so that every copy of what it

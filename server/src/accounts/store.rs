@@ -10,35 +10,35 @@ use crate::time::Timestamp;
 crate::statements! {
     /// A new person, unless the address is taken.
     INSERT = "INSERT INTO users (id, email_index, email, name, job_role, status, roles, email_verified_at, password_hash, password_changed_at,
-            created_at, updated_at, version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, 1)
+            created_at, updated_at, established_at, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, $11, 1)
         ON CONFLICT (email_index) DO NOTHING";
     /// New people, many at once ($1 is JSON: one list a person, bytes in hex); whoever's address is taken is left out.
     INSERT_MANY = "INSERT INTO users (id, email_index, email, name, job_role, status, roles, email_verified_at, password_hash, password_changed_at,
-            created_at, updated_at, version)
+            created_at, updated_at, established_at, version)
         SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), unhex(value ->> 4), value ->> 5, value ->> 6,
-            value ->> 7, value ->> 8, CASE WHEN value ->> 8 IS NULL THEN NULL ELSE $2 END, value ->> 9, $2, 1
+            value ->> 7, value ->> 8, CASE WHEN value ->> 8 IS NULL THEN NULL ELSE $2 END, value ->> 9, $2, value ->> 10, 1
         FROM json_each($1) WHERE true ON CONFLICT (email_index) DO NOTHING",
       postgres "INSERT INTO users (id, email_index, email, name, job_role, status, roles, email_verified_at, password_hash, password_changed_at,
-            created_at, updated_at, version)
+            created_at, updated_at, established_at, version)
         SELECT (value ->> 0)::uuid, decode(value ->> 1, 'hex'), decode(value ->> 2, 'hex'), decode(value ->> 3, 'hex'), decode(value ->> 4, 'hex'),
             value ->> 5, value ->> 6, (value ->> 7)::bigint, value ->> 8, CASE WHEN value ->> 8 IS NULL THEN NULL ELSE $2::bigint END,
-            (value ->> 9)::bigint, $2::bigint, 1
+            (value ->> 9)::bigint, $2::bigint, (value ->> 10)::bigint, 1
         FROM json_array_elements($1::text::json) ON CONFLICT (email_index) DO NOTHING";
     /// Which blind indexes are in use ($1 is a JSON list of hex).
     TAKEN = "SELECT email_index FROM users WHERE email_index IN (SELECT unhex(value) FROM json_each($1))",
       postgres "SELECT email_index FROM users WHERE email_index IN (SELECT decode(value, 'hex') FROM json_array_elements_text($1::text::json))";
     /// A person by id.
     FIND = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
-            password_changed_at, contested_at, updated_at
+            password_changed_at, contested_at, updated_at, established_at
         FROM users WHERE id = $1";
     /// A person by address.
     FIND_BY_EMAIL = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
-            password_changed_at, contested_at, updated_at
+            password_changed_at, contested_at, updated_at, established_at
         FROM users WHERE email_index = $1";
     /// A page of people, newest first.
     LIST = "SELECT id, email, name, job_role, status, roles, email_verified_at, password_hash, created_at, last_active_at, deleted_at, erases_at, version,
-            password_changed_at, contested_at, updated_at
+            password_changed_at, contested_at, updated_at, established_at
         FROM users WHERE id < $1 AND (status = $2 OR $2 = '') AND (deleted_at IS NULL OR $3) ORDER BY id DESC LIMIT $4";
     /// Who was changed since. Who is new was remembered by nobody: an import would be read again and again.
     CHANGED_SINCE = "SELECT id, updated_at, version FROM users WHERE updated_at > $1 AND version > 1";
@@ -50,17 +50,17 @@ crate::statements! {
     /// The same password under today's parameters, unless it was changed meanwhile.
     REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
     /// The address is confirmed and the account opens.
-    CONFIRM = "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1, contested_at = NULL,
+    CONFIRM = "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1, contested_at = NULL, established_at = coalesce(established_at, $2),
             password_hash = CASE WHEN $3 THEN $4 ELSE password_hash END, password_changed_at = CASE WHEN $3 THEN $2 ELSE password_changed_at END,
             name = coalesce($5, name), job_role = CASE WHEN $5 IS NULL THEN job_role ELSE $6 END
         WHERE id = $1 AND status = 'pending'",
-      postgres "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1, contested_at = NULL,
+      postgres "UPDATE users SET status = 'active', email_verified_at = $2, updated_at = $2, version = version + 1, contested_at = NULL, established_at = coalesce(established_at, $2),
             password_hash = CASE WHEN $3::boolean THEN $4::text ELSE password_hash END,
             password_changed_at = CASE WHEN $3::boolean THEN $2 ELSE password_changed_at END,
             name = coalesce($5::bytea, name), job_role = CASE WHEN $5::bytea IS NULL THEN job_role ELSE $6::bytea END
         WHERE id = $1 AND status = 'pending'";
     /// Somebody signed up again before the address was confirmed.
-    CONTEST = "UPDATE users SET contested_at = coalesce(contested_at, $2) WHERE id = $1 AND status = 'pending'";
+    CONTEST = "UPDATE users SET contested_at = coalesce(contested_at, $2) WHERE id = $1 AND status = 'pending' AND established_at IS NULL";
     /// Whether a person is as they were when their password was checked; on PostgreSQL they stay so until the commit.
     HOLD = "SELECT id FROM users WHERE id = $1 AND status = $2 AND coalesce(password_changed_at, 0) = $3",
       postgres "SELECT id FROM users WHERE id = $1 AND status = $2 AND coalesce(password_changed_at, 0) = $3 FOR SHARE";
@@ -70,12 +70,15 @@ crate::statements! {
       postgres "UPDATE users SET name = coalesce($2::bytea, name), job_role = CASE WHEN $3::boolean THEN $4::bytea ELSE job_role END, updated_at = $5, version = version + 1
         WHERE id = $1 AND status = 'active'";
     /// From one of two states to another; out of a deletion only while its grace lasts.
-    SET_STATUS = "UPDATE users SET status = $4, deleted_at = $5, erases_at = $6, updated_at = $7, version = version + 1
+    SET_STATUS = "UPDATE users SET status = $4, deleted_at = $5, erases_at = $6, updated_at = $7, version = version + 1,
+            established_at = CASE WHEN $4 = 'active' THEN coalesce(established_at, $7) ELSE established_at END
         WHERE id = $1 AND (status = $2 OR status = $3) AND (erases_at IS NULL OR erases_at > $7) AND (version = $8 OR $8 = 0)";
     /// Ends the grace of a deleted person, so that nobody restores them while they are erased.
     END_GRACE = "UPDATE users SET erases_at = 0 WHERE id = $1 AND status = 'deleted'";
     /// Removes a person for good.
     ERASE = "DELETE FROM users WHERE id = $1 AND status = 'deleted'";
+    /// Sign-ups that nobody confirmed in time, oldest first.
+    DUE_UNCONFIRMED = "SELECT id FROM users WHERE status = 'pending' AND established_at IS NULL AND created_at < $1 ORDER BY created_at LIMIT $2";
     /// Whose time to be erased has come.
     DUE_FOR_ERASURE = "SELECT id FROM users WHERE erases_at <= $1 ORDER BY erases_at LIMIT $2";
     /// Which of the ids exist ($1 is a JSON list of simple UUIDs).
@@ -123,6 +126,8 @@ pub struct UserRow {
     pub contested_at: Option<Timestamp>,
     /// Last change of what is known about them.
     pub updated_at: Timestamp,
+    /// Since when the account is in force; `None` for a sign-up that nobody has confirmed.
+    pub established_at: Option<Timestamp>,
 }
 
 /// A person to be written.
@@ -148,6 +153,8 @@ pub struct NewUser {
     pub password_hash: Option<String>,
     /// Sign-up.
     pub created_at: Timestamp,
+    /// Since when it is in force; `None` for a sign-up that waits for its confirmation.
+    pub established_at: Option<Timestamp>,
 }
 
 fn user(row: &Row) -> Result<UserRow, DbError> {
@@ -168,6 +175,7 @@ fn user(row: &Row) -> Result<UserRow, DbError> {
         password_changed_at: row.get(13)?,
         contested_at: row.get(14)?,
         updated_at: row.get(15)?,
+        established_at: row.get(16)?,
     })
 }
 
@@ -183,7 +191,8 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<bool, DbError> {
         new.roles.join(" "),
         new.email_verified_at,
         new.password_hash.clone(),
-        new.created_at
+        new.created_at,
+        new.established_at
     ];
     Ok(tx.execute(INSERT, args).await? == 1)
 }
@@ -201,7 +210,8 @@ pub async fn insert_many(tx: &mut Tx, people: &[NewUser], now: Timestamp) -> Res
             new.roles.join(" "),
             new.email_verified_at.map(Timestamp::as_micros),
             new.password_hash,
-            new.created_at.as_micros()
+            new.created_at.as_micros(),
+            new.established_at.map(Timestamp::as_micros)
         ])
     };
     let rows: Vec<_> = people.iter().map(row).collect();
@@ -331,6 +341,11 @@ pub async fn due_for_erasure(db: &Db, now: Timestamp, rows: i64) -> Result<Vec<U
     db.query(DUE_FOR_ERASURE, args![now, rows]).await?.iter().map(|row| row.get(0)).collect()
 }
 
+/// Up to `rows` people who signed up before `before` and never confirmed their address.
+pub async fn due_unconfirmed(db: &Db, before: Timestamp, rows: i64) -> Result<Vec<Uuid>, DbError> {
+    db.query(DUE_UNCONFIRMED, args![before, rows]).await?.iter().map(|row| row.get(0)).collect()
+}
+
 /// Which of `ids` are people.
 pub async fn existing(db: &Db, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let ids: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
@@ -367,6 +382,7 @@ impl From<&NewUser> for UserRow {
             password_changed_at: Some(new.created_at),
             contested_at: None,
             updated_at: new.created_at,
+            established_at: new.established_at,
         }
     }
 }

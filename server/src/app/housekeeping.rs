@@ -162,6 +162,7 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.expire_unconfirmed(now).await?;
         let old = now.minus(KEEP_USED);
         // First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
         let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));
@@ -192,6 +193,15 @@ impl App {
         audit::checkpoint(&self.ground).await?;
         let days = self.ground.settings.privacy.retention.audit;
         Ok(audit::cut(&self.ground, days, now).await?)
+    }
+
+    /// Sign-ups that nobody confirmed within what `retention.unverified_accounts` says.
+    async fn expire_unconfirmed(&self, now: Timestamp) -> Result<(), Problem> {
+        let before = now.minus(days(self.ground.settings.privacy.retention.unverified_accounts));
+        for person in accounts::store::due_unconfirmed(&self.ground.db, before, BATCH.into()).await? {
+            self.lifecycle.expire(person, now).await?;
+        }
+        Ok(())
     }
 
     /// After the master key was rotated: what the older ones wrap is wrapped anew, a batch each minute.

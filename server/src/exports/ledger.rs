@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::account::owner;
-use super::source::{Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period};
+use super::source::{
+    Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period,
+};
 use crate::access::scope::OwnTransactionsRead;
 use crate::app::App;
 use crate::error::Problem;

@@ -71,6 +71,7 @@ impl Applicant {
             email_verified_at: None,
             password_hash,
             created_at: now,
+            established_at: (status != Status::Pending).then_some(now),
         };
         accounts::seal_new(&mut new, key, &self.email, &self.name, self.role.as_deref());
         new

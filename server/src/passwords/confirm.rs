@@ -43,6 +43,7 @@ pub async fn confirm(app: &App, email: &Email, code: &str, origin: &Origin, now:
     let started = event(audit::SESSION_STARTED, Target::session(session.id())).detail("method", "email_code");
     let (user, code, new, sealing) = (row.id, code.to_owned(), session.clone(), key.clone());
     let choose = Requested { email: email.as_str().to_owned(), origin: origin.clone() };
+    let (established, without_password) = (row.established_at.is_some(), row.established_at.is_some() && row.password_hash.is_none());
     let this = app.clone();
     let opened = ground
         .db
@@ -51,7 +52,9 @@ pub async fn confirm(app: &App, email: &Email, code: &str, origin: &Origin, now:
                 // Committed, so that the try is spent.
                 return Ok(false);
             };
-            let chosen = used.payload.map(|sealed| Chosen::open(&sealing, used.id, &sealed)).transpose()?;
+            // An account that was in force before is never another's to fill in, whatever was given with the code.
+            let payload = used.payload.filter(|_| !established);
+            let chosen = payload.map(|sealed| Chosen::open(&sealing, used.id, &sealed)).transpose()?;
             let (with, consents) = chosen.map(|chosen| in_force(&this, &sealing, chosen)).unzip();
             let with = with.unwrap_or_default();
             if !accounts::store::confirm(tx, user, &with, now).await? {
@@ -60,7 +63,8 @@ pub async fn confirm(app: &App, email: &Email, code: &str, origin: &Origin, now:
             if let Some(consents) = consents {
                 privacy::replace(tx, user, &consents).await?;
             }
-            if with.password_hash == Some(None) {
+            // An account that was made without a password gets one now.
+            if with.password_hash == Some(None) || without_password {
                 this.ground.jobs.enqueue(tx, RESET_REQUESTED, &choose, now).await?;
             }
             codes::void(tx, Purpose::VerifyEmail, user, now).await?;

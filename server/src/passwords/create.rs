@@ -54,7 +54,8 @@ pub async fn create(app: &App, request: NewAccount, by: By, now: Timestamp) -> R
     let status = if confirm { Status::Pending } else { Status::Active };
     let id = ground.random.uuid(now);
     let key = ground.keyring.create(id).await?;
-    let new = NewUser { roles, email_verified_at: request.verified.then_some(now), ..who.row(app, id, &key, Some(hash), status, now) };
+    let row = who.row(app, id, &key, Some(hash), status, now);
+    let new = NewUser { roles, email_verified_at: request.verified.then_some(now), established_at: Some(now), ..row };
     let view = PersonView::open(&UserRow::from(&new), &key)?;
     let event = audit::Event::new(ground, audit::USER_CREATED, now)
         .actor(by.actor)

@@ -139,6 +139,10 @@ async fn signed_up_again(app: &App, job: Claimed) -> Result<(), JobError> {
     }
     let Some((row, person)) = find(app, &request.email).await? else { return Ok(()) };
     let now = app.ground.clock.now();
+    if row.status == Status::Pending && row.established_at.is_some() {
+        // Somebody's account that waits for a new address to be confirmed: what a stranger types into a sign-up is none of it.
+        return send_code(app, job.id, row.id, &person.email, person.name.clone(), None, now).await;
+    }
     if row.status == Status::Pending {
         // First of all, and whether or not a code goes out: see `code_requested`.
         accounts::store::contest(&app.ground.db, row.id, now).await?;

@@ -153,6 +153,7 @@ pub(super) async fn people(ground: &Ground, fresh: Entries, now: Timestamp) -> R
             email_verified_at: entry.verified.then_some(now),
             password_hash: entry.hash,
             created_at: entry.created_at.unwrap_or(now),
+            established_at: Some(now),
         };
         seal_new(&mut new, key, &entry.email, &entry.name, entry.role.as_deref());
         new

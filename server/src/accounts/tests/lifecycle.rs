@@ -234,7 +234,27 @@ async fn every_act_is_on_record(store: Store) {
     assert_eq!(instance.events().await.len(), before + 6);
 }
 
+/// Who never confirms the address is erased when the retention is over; who has is not, even while another address waits.
+async fn a_sign_up_that_nobody_confirms_is_erased(store: Store) {
+    let instance = Instance::builder(store).set("KEYSTEAD_RETENTION__UNVERIFIED_ACCOUNTS", 30).start().await;
+    let (ada, now) = (instance.signed_up(ADA).await, instance.clock.now());
+    instance.registered("never@example.com").await;
+    let key = args!["pending".to_owned()];
+    let never: Uuid = instance.rows("SELECT id FROM users WHERE status = $1", key).await[0].get(0).unwrap();
+    instance.change("UPDATE users SET status = 'pending', email_verified_at = NULL WHERE id = $1", args![id(&ada)]).await;
+    instance.running.app.housekeep(now.plus(Duration::from_secs(29 * 24 * 3600))).await;
+    assert_eq!(instance.count("SELECT count(*) FROM users", vec![]).await, 2);
+    let later = instance.advance(Duration::from_secs(31 * 24 * 3600));
+    instance.running.app.housekeep(later).await;
+    let left: Vec<Uuid> = instance.rows("SELECT id FROM users", vec![]).await.iter().map(|row| row.get(0).unwrap()).collect();
+    assert_eq!(left, [id(&ada)]);
+    assert!(matches!(instance.running.app.ground.keyring.get(never).await, Err(SealError::Erased)));
+    // The address is free again.
+    instance.registered("never@example.com").await;
+}
+
 both_stores!(
+    a_sign_up_that_nobody_confirms_is_erased,
     a_suspension_ends_every_session,
     a_deleted_account_can_be_restored,
     states_only_change_as_they_may,

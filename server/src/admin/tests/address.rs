@@ -121,7 +121,51 @@ async fn without_confirmation_the_account_stays_open(store: Store) {
     assert!(instance.mail_to(NEW).await.subject.contains("e-mail address"));
 }
 
+/// Whoever guesses the new address signs up with it: the account stays what it was, whichever code is typed.
+async fn what_strangers_type_into_a_sign_up_stays_out(store: Store) {
+    const STRANGE: &str = "Quiet-Otter-Juggles-77";
+    let instance = Instance::start(store).await;
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
+    ada.api.post("/api/v1/account/consents", json!({"policy": "privacy", "version": "3"})).await.expect(201);
+    root.api.patch(&of(&ada, ""), json!({"email": NEW})).await.expect(200);
+    let mut code = instance.mail_to(NEW).await.code();
+    for policy in ["one", "two", "three"] {
+        let sign_up = json!({"email": NEW, "name": "Mallory", "password": STRANGE, "role": "Owner", "acceptedPolicies": [{"policy": policy, "version": "1"}]});
+        instance.post("/api/v1/auth/signup", sign_up).await.expect(201);
+        let mail = instance.mail_to(NEW).await;
+        assert!(!mail.text.contains("Mallory"), "{mail:?}");
+        code = mail.code();
+    }
+    assert_eq!(instance.count("SELECT count(*) FROM users WHERE contested_at IS NOT NULL", vec![]).await, 0);
+    let verified = instance.post("/api/v1/auth/verify-email", json!({"email": NEW, "code": code, "transport": "body"})).await.expect(200);
+    assert_eq!((verified.str("/user/id"), verified.str("/user/name")), (ada.id(), "Ada Lovelace"));
+    let consents = instance.with_token(verified.str("/accessToken")).get("/api/v1/account/consents").await.expect(200);
+    let given: Vec<_> = consents.body["items"].as_array().unwrap().iter().map(|consent| consent["policy"].as_str().unwrap()).collect();
+    assert_eq!(given, ["privacy"]);
+    let stranger = json!({"email": NEW, "password": STRANGE, "transport": "body"});
+    instance.post("/api/v1/auth/login", stranger).await.expect_problem(401, "invalid_credentials");
+    login(&instance, NEW).await.expect(200);
+}
+
+/// An address that was changed while the account was suspended is confirmed as well before anybody gets in by it.
+async fn who_was_suspended_meanwhile_confirms_too(store: Store) {
+    let instance = Instance::start(store).await;
+    let (root, ada) = (admin(&instance).await, instance.signed_up(ADA).await);
+    root.api.post(&of(&ada, "/suspend"), json!({})).await.expect(200);
+    root.api.patch(&of(&ada, ""), json!({"email": NEW})).await.expect(200);
+    let opened = root.api.post(&of(&ada, "/activate"), json!({})).await.expect(200);
+    assert_eq!(opened.str("/user/status"), "pending");
+    login(&instance, NEW).await.expect_problem(403, "email_not_verified");
+    instance.mail_to(NEW).await;
+    instance.post("/api/v1/auth/verify-email/resend", json!({"email": NEW})).await.expect(202);
+    let code = instance.mail_to(NEW).await.code();
+    instance.post("/api/v1/auth/verify-email", json!({"email": NEW, "code": code})).await.expect(200);
+    login(&instance, NEW).await.expect(200);
+}
+
 both_stores!(
+    what_strangers_type_into_a_sign_up_stays_out,
+    who_was_suspended_meanwhile_confirms_too,
     the_new_address_is_confirmed_and_the_old_one_is_void,
     codes_of_the_old_address_are_void,
     addresses_that_cannot_be_given,
