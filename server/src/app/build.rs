@@ -24,7 +24,7 @@ use crate::presence::Presence;
 use crate::roles::Roles;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
 use crate::sessions::Sessions;
-use crate::shared::Shared;
+use crate::shared::{Patience, Shared};
 use crate::time::Clock;
 use crate::tokens::Tokens;
 use crate::transcripts::Transcripts;
@@ -39,12 +39,14 @@ pub struct Seed {
     pub clock: Clock,
     /// Randomness.
     pub random: Random,
+    /// How long a request waits for Redis.
+    pub patience: Patience,
 }
 
 impl Seed {
-    /// The machine's clock and randomness.
+    /// The machine's clock and randomness, and the patience of a server in service.
     pub fn system() -> Self {
-        Self { clock: Clock::system(), random: Random::system() }
+        Self { clock: Clock::system(), random: Random::system(), patience: Patience::default() }
     }
 }
 
@@ -93,7 +95,7 @@ fn keyring_says(error: &SealError) -> String {
 impl App {
     /// Opens the stores, brings them to this version's schema and makes an instance that does not serve yet.
     pub async fn open(settings: Settings, seed: Seed) -> Result<Self, StartError> {
-        let Seed { clock, random } = seed;
+        let Seed { clock, random, patience } = seed;
         let (db, vault) = open_stores(&settings, &clock).await?;
         let roots = RootKeys::new(&settings.master_keys);
         let keyring = Keyring::open(vault.clone(), roots.clone(), random.clone(), clock.clone()).await.map_err(StartError::Keyring)?;
@@ -101,7 +103,7 @@ impl App {
         let signer =
             Signer::open(db.clone(), roots.clone(), random.clone(), clock.clone(), access_ttl).await.map_err(StartError::Keyring)?;
         let shared = match &settings.redis_url {
-            Some(url) => Shared::redis(url.expose_secret(), clock.clone(), super::TOPICS).await?,
+            Some(url) => Shared::redis_with(url.expose_secret(), clock.clone(), super::TOPICS, patience).await?,
             None => match db.exchange() {
                 Some(exchange) => Shared::over_database(exchange, clock.clone(), super::TOPICS),
                 None => Shared::in_process(clock.clone()),

@@ -18,7 +18,7 @@ use crate::sessions::SESSION_ENDED;
 use crate::time::Timestamp;
 use crate::tokens::PERSONAL_TOKEN_REVOKED;
 use crate::transcripts::TRANSCRIPT_CHANGED;
-use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, quotas, tokens, transactions, transcripts, voice};
+use crate::{accounts, audit, codes, exports, idempotency, oauth, passwords, quotas, sessions, tokens, transactions, transcripts, voice};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The order of the audit trail is fixed within a second.
@@ -163,6 +163,7 @@ impl App {
             }
         }
         self.expire_unconfirmed(now).await?;
+        sessions::purge(&self.ground, now.minus(days(self.ground.settings.privacy.retention.sessions))).await?;
         let old = now.minus(KEEP_USED);
         // First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
         let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));

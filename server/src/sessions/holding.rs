@@ -15,7 +15,7 @@ pub const HOLDING: Holding = Holding {
     title: "Sessions",
     about: "Where and when you signed in, or let an application in, with which browser, and how it ended.",
     tables: &[("sessions", "user_id"), ("sessions", "impersonator_id")],
-    kept: Kept::WithAccount,
+    kept: Kept::Days(|retention| retention.sessions),
     erasure: Erasure::Deleted,
     records: Records::Exported(records),
 };

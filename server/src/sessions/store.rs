@@ -71,6 +71,10 @@ crate::statements! {
         RETURNING id, client_id, user_id";
     /// What was ended since.
     ENDED_SINCE = "SELECT id, ended_at FROM sessions WHERE ended_at > $1";
+    /// Forgets sessions that were ended before.
+    PURGE_ENDED = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)";
+    /// Forgets those that ran out before without being ended.
+    PURGE_EXPIRED = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
     /// What activity moved, for many sessions at once ($1 is JSON: [[id, at, idle end, seen generation], …]);
     /// the newest value wins whatever the order.
     TOUCH = "UPDATE sessions SET last_active_at = max(last_active_at, n.at), idle_expires_at = max(idle_expires_at, n.idle),
@@ -296,6 +300,12 @@ pub(super) fn ended(rows: &[Row]) -> Result<Vec<Ended>, DbError> {
 pub async fn ended_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timestamp)>, DbError> {
     let rows = db.query(ENDED_SINCE, args![since]).await?;
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// Forgets up to `rows` of each that were ended, or ran out, before `before`; how many.
+pub(super) async fn purge(tx: &mut Tx, before: Timestamp, rows: u32) -> Result<u64, DbError> {
+    let ended = tx.execute(PURGE_ENDED, args![before, i64::from(rows)]).await?;
+    Ok(ended + tx.execute(PURGE_EXPIRED, args![before, i64::from(rows)]).await?)
 }
 
 /// Writes down many sessions' activity: (session, last use, idle end, newest generation seen).

@@ -8,6 +8,7 @@ use std::time::Duration;
 use keystead::app::{self, Running, Seed};
 use keystead::config::{Settings, Sources};
 use keystead::secret::Random;
+use keystead::shared::Patience;
 use keystead::time::{Clock, Timestamp};
 
 use super::client::Client;
@@ -140,7 +141,9 @@ impl Builder {
         env.extend(settings.iter().cloned());
         let sources = Sources { env, dir: ground.data_dir().to_owned() };
         let loaded = Settings::load(&sources).unwrap_or_else(|faults| panic!("the settings of this test: {faults:?}"));
-        let seed = Seed { clock: self.clock.clone(), random: self.random };
+        // A machine that does ten things at once answers late, and that is not what is tested.
+        let patience = Patience { answer: Duration::from_secs(2), ..Patience::default() };
+        let seed = Seed { clock: self.clock.clone(), random: self.random, patience };
         let running = app::start(loaded, seed).await.unwrap_or_else(|error| panic!("the instance did not start: {error:?}"));
         let client = Client::new(format!("http://{}", running.addr));
         Instance { clock: self.clock, ground, running, client, settings, read: Mutex::default() }

@@ -11,8 +11,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keystead::app::{self, Seed};
 use keystead::config::{Settings, Sources};
-use keystead::secret::Random;
-use keystead::time::Clock;
 use tempfile::TempDir;
 
 /// The makes of the store that Keystead runs on.
@@ -149,7 +147,7 @@ impl Drop for Database {
 async fn migrate(ground: &Ground) {
     let sources = Sources { env: ground.environment(), dir: ground.data_dir().to_owned() };
     let settings = Settings::load(&sources).unwrap_or_else(|faults| panic!("the settings of the tests: {faults:?}"));
-    let seed = Seed { clock: Clock::system(), random: Random::system() };
+    let seed = Seed::system();
     let running = app::start(settings, seed).await.unwrap_or_else(|error| panic!("migrating the template: {error:?}"));
     running.stop().await.unwrap_or_else(|error| panic!("stopping after the migration: {error:?}"));
 }

@@ -111,7 +111,24 @@ async fn a_session_is_ended_once(store: Store) {
     assert!(statuses.iter().all(|status| [204, 404].contains(status)), "{statuses:?}");
 }
 
+/// P4: sessions that are over are forgotten after the days that are set, and no others.
+async fn old_sessions_are_forgotten(store: Store) {
+    let instance = Instance::builder(store).set("KEYSTEAD_RETENTION__SESSIONS", 10).start().await;
+    instance.signed_up("ada@example.com").await;
+    log_out(&instance.signed_in("ada@example.com").await.api).await;
+    let days = |count: u64| std::time::Duration::from_secs(count * 24 * 3600);
+    instance.running.app.housekeep(instance.advance(days(9))).await;
+    assert_eq!(instance.count("SELECT count(*) FROM sessions", vec![]).await, 2);
+    instance.running.app.housekeep(instance.advance(days(2))).await;
+    assert_eq!(instance.count("SELECT count(*) FROM sessions", vec![]).await, 1);
+    assert_eq!(instance.count("SELECT count(*) FROM sessions WHERE ended_at IS NULL", vec![]).await, 1);
+    // The other one runs out without being ended, and goes as well.
+    instance.running.app.housekeep(instance.advance(days(500))).await;
+    assert_eq!(instance.count("SELECT count(*) FROM sessions", vec![]).await, 0);
+}
+
 both_stores!(
+    old_sessions_are_forgotten,
     logout_ends_one_session_at_once,
     an_old_refresh_token_signs_out,
     logout_all_ends_every_session,
