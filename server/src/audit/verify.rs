@@ -81,11 +81,14 @@ impl DbWalk<'_> {
     /// Walks up to the event that was the last when this began.
     async fn to(&mut self, last: i64, mut inspector: Inspector) -> Result<Option<Fault>, DbError> {
         // Places begin behind the beginning; one before would be an event added by hand.
-        let mut after = i64::MIN;
+        let mut page = store::links_after(&self.ground.db, i64::MIN, PAGE).await?;
         let newest = self.newest.as_ref().map_or(0, |newest| newest.seq);
-        while after < last {
-            let page = store::links_after(&self.ground.db, after, PAGE).await?;
-            let Some(end) = page.last().map(|link| link.seq) else { break };
+        while let Some(end) = page.last().map(|link| link.seq) {
+            // The next page is read while this one is hashed.
+            let ahead = (end < last).then(|| {
+                let db = self.ground.db.clone();
+                tokio::spawn(async move { store::links_after(&db, end, PAGE).await })
+            });
             let statements = checkpoint_store::between(&self.ground.db, self.seq, end.min(newest), PAGE).await?;
             let mut statements = statements.iter().peekable();
             for link in page.iter().filter(|link| link.seq <= last) {
@@ -101,7 +104,10 @@ impl DbWalk<'_> {
                     return Ok(step.err());
                 }
             }
-            after = end;
+            page = match ahead {
+                Some(ahead) => ahead.await.map_err(|error| DbError::Other(error.to_string()))??,
+                None => break,
+            };
         }
         // A checkpoint tells of more: the end was cut off.
         Ok((newest > self.seq).then_some((self.seq + 1, Break::Missing)))
