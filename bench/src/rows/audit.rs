@@ -11,6 +11,7 @@ use keystead::db::DbError;
 use keystead::http::context::Origin;
 use uuid::Uuid;
 
+use super::grown::Grown;
 use super::{Pace, measured};
 use crate::load::{Plan, Work, get, post};
 use crate::server::{self, Server, Site};
@@ -161,29 +162,10 @@ fn searched(small: &Site, large: &Site, length: Length, pace: Pace) -> Result<Ve
     ];
     let mut lines = vec![];
     for (name, path) in kinds {
-        let mut costs: [[Vec<f64>; 2]; 2] = Default::default();
-        for round in 0..=pace.rounds {
-            for ((server, token), cost) in servers.iter().zip(&tokens).zip(&mut costs) {
-                let requests = (0..64).map(|n| get(&path(n), token)).collect();
-                let (outcome, cpu) = measured(server, &Plan::flat_out(server.addr, CONNECTIONS, pace.turn, Work::Repeat(requests)))?;
-                if round > 0 {
-                    cost[0].push(cpu);
-                    cost[1].push(outcome.mean_ms);
-                }
-            }
-        }
-        let [before, after] = costs.map(|both| both.map(median));
-        let ratio = (after[0] / before[0]).max(after[1] / before[1]);
-        let told = |cost: [f64; 2]| format!("{:.4} ms CPU, {:.2} ms", cost[0], cost[1]);
-        lines.push(Row {
-            name: format!("Audit search, {name}, a page of 50 of {} events", count(length.large as f64)),
-            ours: told(after),
-            baseline: format!("{}: {}", count(length.small as f64), told(before)),
-            ratio: Some(ratio),
-            target: "≤ 2".into(),
-            met: ratio <= 2.0,
-            cpu_ms: Some(after[0]),
-        });
+        let requests = |token: &String| (0..64).map(|n| get(&path(n), token)).collect();
+        let asked = [(&servers[0], requests(&tokens[0])), (&servers[1], requests(&tokens[1]))];
+        let name = format!("Audit search, {name}, a page of 50 of {} events", count(length.large as f64));
+        lines.push(Grown::measure(asked, CONNECTIONS, pace)?.row(name, length.small, 2.0));
     }
     for server in servers {
         server.stop()?;

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod connections;
 pub mod flags;
+pub mod grown;
 pub mod growth;
 pub mod import;
 pub mod login;

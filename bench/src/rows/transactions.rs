@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use keystead::transactions::{self, Currency, Entry, Kind};
 
-use super::{Pace, measured};
-use crate::load::{Plan, Work, get};
+use super::Pace;
+use super::grown::Grown;
+use crate::load::get;
 use crate::seed::{self, Size};
 use crate::server::{self, Server, Site};
-use crate::table::{Row, count, median};
+use crate::table::{Row, count};
 use crate::tokens;
 
 const PATH: &str = "/api/v1/transactions";
@@ -67,31 +68,10 @@ pub async fn rows(folder: &Path, length: Length, pace: Pace) -> Result<Vec<Row>>
     ];
     let mut lines = Vec::new();
     for (name, path) in questions {
-        let mut costs: [[Vec<f64>; 2]; 2] = Default::default();
-        for round in 0..=pace.rounds {
-            for (side, cost) in sides.iter().zip(&mut costs) {
-                let requests = (0..64).map(|n| get(&path(side, n), &side.token)).collect();
-                let plan = Plan::flat_out(side.server.addr, CONNECTIONS, pace.turn, Work::Repeat(requests));
-                let (outcome, cpu) = measured(&side.server, &plan)?;
-                // The first turn warms up what is measured afterwards.
-                if round > 0 {
-                    cost[0].push(cpu);
-                    cost[1].push(outcome.mean_ms);
-                }
-            }
-        }
-        let [before, after] = costs.map(|both| both.map(median));
-        let ratio = (after[0] / before[0]).max(after[1] / before[1]);
-        let told = |cost: [f64; 2]| format!("{:.4} ms CPU, {:.2} ms", cost[0], cost[1]);
-        lines.push(Row {
-            name: format!("{name}, {} transactions of one owner", count(length.large as f64)),
-            ours: told(after),
-            baseline: format!("{}: {}", count(length.small as f64), told(before)),
-            ratio: Some(ratio),
-            target: format!("≤ {TARGET:.0}"),
-            met: ratio <= TARGET,
-            cpu_ms: Some(after[0]),
-        });
+        let requests = |side: &Side| (0..64).map(|n| get(&path(side, n), &side.token)).collect();
+        let asked = [&sides[0], &sides[1]].map(|side| (&side.server, requests(side)));
+        let name = format!("{name}, {} transactions of one owner", count(length.large as f64));
+        lines.push(Grown::measure(asked, CONNECTIONS, pace)?.row(name, length.small, TARGET));
     }
     for side in sides {
         side.server.stop()?;
