@@ -47,6 +47,7 @@ mod health_checks;
 mod housekeeping;
 mod public_health;
 mod reference;
+mod scopes;
 
 pub use build::{Seed, StartError, open_databases};
 pub use declared::{export_kinds, holdings, statements};

@@ -12,10 +12,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, dpop, content-type, x-csrf-token, idempotency-key, if-match, x-request-id");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, dpop, content-type, x-csrf-token, idempotency-key, if-match, if-none-match, if-range, range, last-event-id, x-request-id",
+);
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-request-id, www-authenticate, ratelimit, ratelimit-policy, retry-after, etag, idempotency-replayed, deprecation, sunset, link",
+    "x-request-id, www-authenticate, ratelimit, ratelimit-policy, retry-after, etag, location, content-disposition, content-range, \
+     accept-ranges, idempotency-replayed, deprecation, sunset, link",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 

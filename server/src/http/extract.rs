@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::body;
+use super::{body, misfit};
 use crate::error::{Code, Problem};
 
 /// A JSON object in, a JSON body out. Members that the type does not know are refused by name when it
@@ -82,29 +82,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             return problem.detail("The request body is empty; this needs a JSON object.");
         }
         if error.is_data() {
-            // serde names the member and what was expected; it quotes strings of the request only for wrong
-            // types, so keep what comes before the value.
-            let text = error.to_string();
-            return problem.detail(format!("The request body is not what this route takes: {}.", describe(&text)));
+            return misfit::body::<T>(bytes, &error);
         }
         problem.detail("The request body is not valid JSON.").cause(error)
     })
-}
-
-/// Serde's own words without the position and without quoting a refused value (it may be a secret).
-fn describe(text: &str) -> String {
-    let text = text.split(" at line ").next().unwrap_or(text);
-    match text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: ")) {
-        Some(rest) => match rest.rsplit_once(", expected ") {
-            Some((_, expected)) => format!("a member has the wrong type, expected {expected}"),
-            None => "a member has the wrong type".to_owned(),
-        },
-        None if text.starts_with("unknown variant") => match text.rsplit_once(", expected ") {
-            Some((_, expected)) => format!("a member has a value that is not one of {expected}"),
-            None => "a member has a value that is not known".to_owned(),
-        },
-        None => text.chars().take(300).collect(),
-    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -139,7 +120,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(error) => {
-                Err(Problem::new(Code::InvalidRequest).detail("The query string has a value of the wrong form.").cause(error.body_text()))
+                let text = error.body_text();
+                Err(misfit::query(&text).cause(text))
             }
         }
     }

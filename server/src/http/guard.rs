@@ -403,8 +403,6 @@ own_limits! {
     NoOwnLimit = None;
     /// `KEYSTEAD_LIMITS__LOGIN`.
     LoginLimit = Some(Policy::Login);
-    /// `KEYSTEAD_LIMITS__SIGNUP`.
-    SignupLimit = Some(Policy::Signup);
     /// `KEYSTEAD_LIMITS__PASSWORD_FORGOT`.
     ForgotLimit = Some(Policy::PasswordForgot);
     /// `KEYSTEAD_LIMITS__VERIFY_RESEND`.

@@ -30,6 +30,7 @@ pub mod keyset;
 pub mod known_query;
 pub mod landing;
 pub mod limits;
+mod misfit;
 pub mod ops;
 pub mod page;
 pub mod request_id;

@@ -19,8 +19,7 @@ use super::form::Form;
 use super::lookup::{Found, find};
 use super::resource::Audience;
 use super::token::token_type;
-use crate::access::scope::{PERSONAL, TokensIntrospect};
-use crate::accounts::Status;
+use crate::access::scope::TokensIntrospect;
 use crate::app::App;
 use crate::error::{Problem, ProblemBody};
 use crate::http::context::Origin;
@@ -125,7 +124,7 @@ fn may_know(client: &Client, found: &Found) -> bool {
 }
 
 async fn access_token<'a>(app: &App, verified: &'a Verified) -> Result<Introspection<'a>, Problem> {
-    let Some(scope) = scopes_now(app, verified).await? else { return Ok(Introspection::default()) };
+    let Some(scope) = app.scopes_now(verified).await? else { return Ok(Introspection::default()) };
     let issuer = app.ground.settings.public_url();
     Ok(Introspection {
         active: true,
@@ -145,44 +144,6 @@ async fn access_token<'a>(app: &App, verified: &'a Verified) -> Result<Introspec
             Subject::Token { .. } | Subject::Service(_) => None,
         },
     })
-}
-
-/// What the token may be used for at this moment, as [`App::grants`] decides it; `None` when its holder is gone.
-async fn scopes_now(app: &App, verified: &Verified) -> Result<Option<String>, Problem> {
-    let roles = app.roles.snapshot();
-    let held = || verified.scopes.iter().map(String::as_str);
-    if verified.impersonator.is_some() {
-        let mut kept = Vec::new();
-        for scope in held() {
-            if app.grants(verified, scope).await? {
-                kept.push(scope);
-            }
-        }
-        return Ok(Some(kept.join(" ")));
-    }
-    let kept: Vec<&str> = match verified.subject {
-        Subject::Service(_) => {
-            let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };
-            held().filter(|scope| client.has_scope(scope)).collect()
-        }
-        Subject::Token { user, .. } => {
-            let person = app.people.view(user).await?.filter(|person| person.status == Status::Active);
-            let Some(person) = person else { return Ok(None) };
-            held().filter(|scope| PERSONAL.contains(scope) || roles.grants(&person.roles, scope)).collect()
-        }
-        Subject::Person { user, .. } => {
-            let Some(person) = app.people.view(user).await? else { return Ok(None) };
-            match verified.own {
-                true => return Ok(Some(app.roles.scope_claim(&person.roles))),
-                false => {
-                    let Some(client) = app.oauth.clients.live(&verified.client).await? else { return Ok(None) };
-                    let usable = |scope: &&str| client.has_scope(scope) && (!roles.governs(scope) || roles.grants(&person.roles, scope));
-                    held().filter(usable).collect()
-                }
-            }
-        }
-    };
-    Ok(Some(kept.join(" ")))
 }
 
 fn refresh_token<'a>(app: &App, session: &'a Session) -> Introspection<'a> {

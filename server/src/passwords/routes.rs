@@ -19,7 +19,7 @@ use crate::codes::normalise_code;
 use crate::error::{Code, FieldError, Problem, ProblemBody};
 use crate::http::context::{Now, Origin};
 use crate::http::extract::Json;
-use crate::http::guard::{Caller, ForgotLimit, LoginLimit, ResendLimit, SignupLimit, Visitor, take};
+use crate::http::guard::{Caller, ForgotLimit, LoginLimit, ResendLimit, Visitor, take, take_address};
 use crate::http::limits::Policy;
 use crate::http::visit::Visit;
 use crate::idempotency::{self, Idempotent};
@@ -122,7 +122,7 @@ impl SignupRequest {
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn signup(
     State(app): State<App>,
-    _visitor: Visitor<SignupLimit>,
+    visitor: Visitor,
     Now(now): Now,
     origin: Origin,
     Idempotent(request, key): Idempotent<SignupRequest>,
@@ -132,6 +132,8 @@ async fn signup(
     let this = app.clone();
     let work = Box::pin(async move {
         let (request, transport) = request.check(&this)?;
+        // What is refused counts as any request does: whoever looks for a good password is not shut out for an hour.
+        take_address(&this, &visitor.visit, Policy::Signup).await?;
         Ok(match sign_up(&this, request, &origin, now).await? {
             SignedUp::Pending(user) => (StatusCode::CREATED, Json(UserAnswer { user })).into_response(),
             SignedUp::SignedIn(signed_in) => signed_in.answer(StatusCode::CREATED, transport),
@@ -155,7 +157,7 @@ enum SignupAnswer {
     responses((status = 201, body = SignupAnswer), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn register(
     state: State<App>,
-    visitor: Visitor<SignupLimit>,
+    visitor: Visitor,
     now: Now,
     origin: Origin,
     request: Idempotent<SignupRequest>,

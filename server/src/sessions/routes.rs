@@ -193,7 +193,7 @@ struct VerifyAnswer {
     valid: bool,
     user: UserBody,
     session: SessionView,
-    /// Scopes of the token.
+    /// What the token may be used for at this moment.
     scopes: Vec<String>,
     /// The administrator who acts as the user; left out where nobody does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,7 +213,8 @@ async fn verify(State(app): State<App>, caller: Present) -> Result<Json<VerifyAn
         valid: true,
         user: person.body(),
         session: SessionView::from(&session),
-        scopes: caller.scopes.clone(),
+        // What the token is good for at this moment, not when it was issued.
+        scopes: app.scopes_now(&caller).await?.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect(),
         impersonated_by: caller.impersonator,
         expires_at: caller.expires_at,
     }))

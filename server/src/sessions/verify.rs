@@ -118,6 +118,12 @@ impl ReadClaims {
     }
 }
 
+/// What is no token of ours; the same for whatever is wrong with it.
+fn unusable() -> Problem {
+    let detail = "What was sent is not an access token of this server, or it was altered. A refresh token is none.";
+    Problem::new(Code::Unauthenticated).detail(detail)
+}
+
 impl Sessions {
     /// Whom `token` speaks for, at this server. It is not used before [`Sessions::used`] says so. Never touches a database or the network. Whether a client's own token was revoked is for
     /// [`crate::app::App::authenticate`] to ask: clients stand above sessions.
@@ -145,7 +151,7 @@ impl Sessions {
     /// As [`Sessions::authenticate`].
     pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
         if token.len() > TOKEN_MAX {
-            return Err(Code::Unauthenticated.into());
+            return Err(unusable());
         }
         let key = fingerprint(token);
         let verified = match self.verified.get(&key) {
@@ -165,7 +171,7 @@ impl Sessions {
         let issuer = self.ground.settings.public_url();
         let claims: ReadClaims = self.ground.signer.verify(ACCESS_TOKEN_TYPE, token, issuer, now).map_err(|error| match error {
             TokenError::Expired => Problem::new(Code::TokenExpired),
-            TokenError::Invalid => Problem::new(Code::Unauthenticated),
+            TokenError::Invalid => unusable(),
         })?;
         let audience = match &claims.aud {
             OneOrMany::One(one) => std::slice::from_ref(one),

@@ -68,7 +68,7 @@ impl Tokens {
     /// # Errors
     /// As [`Tokens::authenticate`].
     pub async fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Problem> {
-        let hash = secret::read(&self.ground.roots, token).ok_or(Code::Unauthenticated)?;
+        let hash = secret::read(&self.ground.roots, token).ok_or_else(unknown)?;
         // Older knowledge may be older than what the set of revoked tokens remembers.
         let known = self.known.get(&hash).filter(|known| now < known.read_at.plus(keep(&self.ground)));
         let verified = match known {
@@ -78,13 +78,14 @@ impl Tokens {
         // After the read: whatever was revoked since is in the set.
         self.revoked.check(verified.id).map_err(|problem| if problem.code == Code::SessionRevoked { revoked() } else { problem })?;
         if verified.expires_at <= now {
-            return Err(Code::TokenExpired.into());
+            let detail = "This personal access token has expired. Its owner makes a new one.";
+            return Err(Problem::new(Code::TokenExpired).detail(detail));
         }
         Ok(verified)
     }
 
     async fn read(&self, hash: Hash, now: Timestamp) -> Result<Arc<Verified>, Problem> {
-        let stored = store::find(&self.ground.db, hash).await?.ok_or(Code::Unauthenticated)?;
+        let stored = store::find(&self.ground.db, hash).await?.ok_or_else(unknown)?;
         if stored.revoked_at.is_some() {
             return Err(revoked());
         }
@@ -174,6 +175,10 @@ fn verified(stored: Stored) -> Verified {
         expires_at: stored.expires_at,
         touched: AtomicI64::new(stored.last_used_at.map_or(i64::MIN, Timestamp::as_micros)),
     }
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::Unauthenticated).detail("There is no such personal access token. Is it whole, and of this server?")
 }
 
 fn revoked() -> Problem {

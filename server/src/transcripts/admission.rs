@@ -26,8 +26,10 @@ pub(super) async fn to_post(app: &App, caller: &Verified, id: Uuid) -> Result<Se
     match caller.subject {
         Subject::Service(client) => {
             holds::<scope::TranscriptsRelay>(app, caller).await?;
-            let session = find(app, id).await?;
-            if store::was_let_in(&app.ground.db, session.id, client).await? { Ok(session) } else { Err(Code::NotFound.into()) }
+            // The same whether the session exists or not.
+            let none = || Problem::new(Code::NotFound).detail("This service has redeemed no token of a voice session with this id.");
+            let session = store::find(&app.ground.db, id).await?.ok_or_else(none)?;
+            if store::was_let_in(&app.ground.db, session.id, client).await? { Ok(session) } else { Err(none()) }
         }
         Subject::Person { user, .. } | Subject::Token { user, .. } => {
             holds::<scope::TranscriptsWrite>(app, caller).await?;

@@ -15,7 +15,13 @@ impl Address {
     /// # Errors
     /// A sentence that says why it cannot be one.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|_| "This is not an address; write it as `https://id.example.com`.".to_owned())?;
+        let no_address =
+            || "This is not an address; write it with its scheme, as in `https://id.example.com` or `http://localhost:8080`.".to_owned();
+        let url = Url::parse(text).map_err(|_| no_address())?;
+        if url.host().is_none() {
+            // `localhost:8080` reads as a scheme.
+            return Err(no_address());
+        }
         if !is_safe(&url) {
             return Err("Tokens travel over https only, except to this machine (http://localhost).".to_owned());
         }

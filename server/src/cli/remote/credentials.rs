@@ -85,11 +85,13 @@ impl Kept {
         self.current = Some(server.as_str().to_owned());
     }
 
-    /// Forgets `server`; the one signed in to last is then any other.
+    /// Forgets the tokens of `server`; the one that is meant when none is named is then any other that has some, or still this one.
     pub fn remove(&mut self, server: &Address) {
         self.servers.remove(server.as_str());
-        if self.current.as_deref() == Some(server.as_str()) {
-            self.current = self.servers.keys().next().cloned();
+        if self.current.as_deref() == Some(server.as_str())
+            && let Some(other) = self.servers.keys().next()
+        {
+            self.current = Some(other.clone());
         }
     }
 }
