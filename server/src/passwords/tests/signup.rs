@@ -184,7 +184,21 @@ async fn limits_are_told(store: Store) {
     assert!(instance.post(RESEND, json!({})).await.header("ratelimit").is_some_and(|text| text.contains("verify_resend")));
 }
 
+/// Whoever looks for a password that is good enough is not shut out for an hour.
+async fn what_is_refused_does_not_use_up_the_limit(store: Store) {
+    let instance = Instance::builder(store).set("KEYSTEAD_LIMITS__SIGNUP", "1/1h").start().await;
+    let body = |password: &str| json!({ "email": "ada@example.com", "name": "Ada", "password": password });
+    for weak in ["short", "alllowercase1", "Password1"] {
+        instance.post(SIGNUP, body(weak)).await.expect_problem(422, "validation_failed");
+    }
+    instance.post(SIGNUP, json!([])).await.expect_problem(400, "invalid_request");
+    instance.post(SIGNUP, body(PASSWORD)).await.expect(201);
+    instance.post("/api/v1/auth/register", body(PASSWORD)).await.expect_problem(429, "rate_limited");
+    assert_eq!(instance.hashed(), 1);
+}
+
 both_stores!(
+    what_is_refused_does_not_use_up_the_limit,
     addresses_that_differ_in_case_are_one_account,
     parallel_sign_ups_make_one_account,
     a_taken_address_is_answered_like_a_new_one,

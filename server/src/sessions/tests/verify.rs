@@ -14,6 +14,11 @@ async fn verify_tells_whom_the_token_is_for(store: Store) {
     assert_eq!(answer.body["user"], ada.user);
     assert_eq!(answer.body["session"], ada.session);
     assert_eq!(answer.body["scopes"], json!([]));
+    // The scopes of this moment, not of when the token was issued.
+    instance.set_roles(&ada, "user auditor").await;
+    let now = ada.api.get("/api/v1/auth/verify").await.expect(200);
+    assert!(now.body["scopes"].as_array().unwrap().contains(&json!("audit:read")), "{now}");
+    instance.set_roles(&ada, "user").await;
     let ends = time(&answer.body["expiresAt"]);
     assert!(ends > instance.clock.now().plus(Duration::from_secs(880)) && ends < instance.clock.now().plus(Duration::from_secs(901)));
     instance.advance(Duration::from_secs(901));
