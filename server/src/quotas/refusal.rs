@@ -8,6 +8,11 @@ use crate::error::{Code, Problem};
 pub(super) fn refused(ask: &Ask, take: Take, counter: &Counter) -> Problem {
     metrics::counter!("keystead_quota_refused_total", "quota" => ask.name.clone()).increment(1);
     let limit = counter.limit(ask.configured, ask.now);
+    if take.amount() > limit {
+        // Nothing to wait for: whoever came again would be refused for ever.
+        let detail = format!("The quota `{}` has a limit of {limit}, and this takes {} at once. Ask for less.", ask.name, take.amount());
+        return Problem::new(Code::QuotaExceeded).detail(detail);
+    }
     let left = limit.saturating_sub(counter.used).saturating_sub(counter.reserved).max(0);
     let resets_at = ask.resets_at(counter.period_start);
     // What others hold back may be free again before the period ends.

@@ -196,8 +196,11 @@ pub(super) fn times(
             otherwise
         }
     };
-    let from = read("from", from, EARLIEST);
-    from..read("to", to, LATEST).max(from)
+    let (from, to) = (read("from", from, EARLIEST), read("to", to, LATEST));
+    if to < from {
+        refuse("to", "before_from", "The end of the period lies before its beginning.");
+    }
+    from..to.max(from)
 }
 
 impl Filter {

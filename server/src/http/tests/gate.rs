@@ -256,7 +256,18 @@ async fn preflights_are_answered_at_the_gate() {
     assert_eq!(ours.status(), 204);
     assert_eq!(header(&ours, "access-control-max-age"), "600");
     assert!(header(&ours, "access-control-allow-methods").contains("DELETE"));
-    for name in ["authorization", "content-type", "x-csrf-token", "idempotency-key", "if-match", "if-none-match", "if-range", "range", "last-event-id", "x-request-id"] {
+    for name in [
+        "authorization",
+        "content-type",
+        "x-csrf-token",
+        "idempotency-key",
+        "if-match",
+        "if-none-match",
+        "if-range",
+        "range",
+        "last-event-id",
+        "x-request-id",
+    ] {
         assert!(header(&ours, "access-control-allow-headers").contains(name), "{name}");
     }
     let foreign = ask("https://evil.example").await;

@@ -22,6 +22,8 @@ async fn everybody_has_fifty_thousand_tokens_a_day(store: Store) {
     // Nine hours.
     assert_eq!(answer.header("retry-after"), Some("32400"));
     assert!(answer.str("/detail").contains("0 of 50000 left"), "{answer}");
+    let never = consume(&ada.api, json!(50_001)).await.expect_problem(429, "quota_exceeded");
+    assert_eq!(never.header("retry-after"), None, "waiting does not help");
     instance.advance(Duration::from_secs(9 * 3600));
     let ada = instance.signed_in("ada@example.com").await;
     assert_eq!(state(&ada.api).await, (0, 0, 50_000));
