@@ -1,7 +1,7 @@
 //! Every SQL line about idempotency keys.
 
 use crate::args;
-use crate::db::{Db, DbError, Tx};
+use crate::db::{Db, DbError};
 use crate::time::Timestamp;
 
 crate::statements! {
@@ -16,7 +16,8 @@ crate::statements! {
     /// Gives a key back.
     RELEASE = "DELETE FROM idempotency_keys WHERE scope = $1 AND status IS NULL";
     /// Forgets what nobody can ask for any more.
-    PURGE = "DELETE FROM idempotency_keys WHERE expires_at < $1";
+    PURGE = "DELETE FROM idempotency_keys WHERE scope IN (SELECT scope FROM idempotency_keys WHERE expires_at < $1 LIMIT $2)
+        AND expires_at < $1";
 }
 
 /// A first request.
@@ -49,7 +50,7 @@ pub(super) async fn release(db: &Db, scope: [u8; 32]) -> Result<(), DbError> {
     db.write_one(RELEASE, args![scope]).await.map(|_| ())
 }
 
-/// Forgets keys whose time passed before `before`.
-pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
-    tx.execute(PURGE, args![before]).await
+/// Forgets up to `rows` keys whose time passed before `before`; how many.
+pub async fn purge(db: &Db, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    Ok(db.write_one(PURGE, args![before, rows]).await?.1)
 }

@@ -26,8 +26,6 @@ crate::statements! {
     /// A page of a person's, newest first.
     ALL_OF = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
         FROM quota_reservations WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-    /// Forgets those that nobody can ask about any more.
-    PURGE = "DELETE FROM quota_reservations WHERE expires_at < $1";
 }
 
 /// The states: as they are stored.
@@ -120,9 +118,4 @@ pub(super) async fn settle(tx: &mut Tx, id: Uuid, state: &'static str, committed
 /// Up to `rows` reservations of `user` older than `before`, newest first.
 pub(super) async fn all_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Stored>, DbError> {
     db.query(ALL_OF, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(stored).collect()
-}
-
-/// Forgets reservations that expired before `before`.
-pub(super) async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE, args![before]).await.map(|_| ())
 }
