@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::SCOPES;
 use crate::access::scope::PERSONAL;
-use crate::accounts::{self, AccessLost, Lifecycle, People, Status};
+use crate::accounts::{self, AccessLost, Emptied, Lifecycle, People, Status};
 use crate::config::Settings;
 use crate::db::Db;
 use crate::error::{Code, Problem};
@@ -51,6 +51,7 @@ mod scopes;
 
 pub use build::{Seed, StartError, open_databases};
 pub use declared::{export_kinds, holdings, statements};
+pub use housekeeping::Unfinished;
 pub use reference::openapi;
 
 /// One instance, passed to every handler; its parts are reached through it.
@@ -291,6 +292,11 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
         Arc::new(transactions::Ledgers),
         Arc::new(voice.clone()),
     ]
+}
+
+/// Of which slices one person may have so much that it is taken in batches before the person's row goes.
+fn emptied() -> Vec<Arc<dyn Emptied>> {
+    vec![Arc::new(transcripts::Erased), Arc::new(exports::Erased), Arc::new(quotas::Erased), Arc::new(sessions::Erased)]
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::by::By;
+use super::erasure::Emptied;
 use super::people::People;
 use super::status::Status;
 use super::store::{self, Move};
@@ -81,12 +82,13 @@ pub struct Lifecycle {
     ground: Ground,
     people: People,
     listeners: Arc<Vec<Arc<dyn AccessLost>>>,
+    emptied: Arc<Vec<Arc<dyn Emptied>>>,
 }
 
 impl Lifecycle {
-    /// `listeners` hear of everybody who loses access.
-    pub fn new(ground: Ground, people: People, listeners: Vec<Arc<dyn AccessLost>>) -> Self {
-        Self { ground, people, listeners: Arc::new(listeners) }
+    /// `listeners` hear of everybody who loses access; `emptied` have their turn before somebody's row goes.
+    pub fn new(ground: Ground, people: People, listeners: Vec<Arc<dyn AccessLost>>, emptied: Vec<Arc<dyn Emptied>>) -> Self {
+        Self { ground, people, listeners: Arc::new(listeners), emptied: Arc::new(emptied) }
     }
 
     pub(super) const fn ground(&self) -> &Ground {
@@ -95,6 +97,10 @@ impl Lifecycle {
 
     pub(super) const fn people(&self) -> &People {
         &self.people
+    }
+
+    pub(super) fn emptied(&self) -> &[Arc<dyn Emptied>] {
+        &self.emptied
     }
 
     /// Closes an account until it is activated again.
@@ -181,33 +187,6 @@ impl Lifecycle {
         }
     }
 
-    /// Erases a deleted person: the grace ends, the person's key is destroyed, so that every copy of what it
-    /// sealed, in backups too, becomes unreadable, and then the row goes. A crash in between leaves a deleted
-    /// row that nobody can restore and that the next sweep erases again.
-    pub async fn erase(&self, person: Uuid, by: By, now: Timestamp) -> Result<(), LifecycleError> {
-        if !store::end_grace(&self.ground.db, person).await? {
-            let found = store::find(&self.ground.db, person).await?.ok_or(LifecycleError::NotFound)?;
-            return Err(LifecycleError::Conflict(found.status));
-        }
-        match self.ground.keyring.destroy(person).await {
-            Ok(()) | Err(SealError::Erased) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let this = self.clone();
-        let event = self.event(audit::USER_ERASED, person, &by, now);
-        self.ground
-            .db
-            .write(async move |tx| {
-                this.tell(tx, person, now).await?;
-                if store::erase(tx, person).await? {
-                    audit::record(tx, &event).await?;
-                    this.people.changed_on_commit(tx, person);
-                }
-                Ok(())
-            })
-            .await
-    }
-
     async fn step(&self, person: Uuid, step: Move, action: Action, by: By, now: Timestamp) -> Result<(), LifecycleError> {
         self.step_told(person, step, action, by, now, None).await
     }
@@ -264,7 +243,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    fn event(&self, action: Action, person: Uuid, by: &By, now: Timestamp) -> audit::Event {
+    pub(super) fn event(&self, action: Action, person: Uuid, by: &By, now: Timestamp) -> audit::Event {
         by.event(&self.ground, action, Target::user(person), now)
     }
 }

@@ -79,8 +79,8 @@ crate::statements! {
     ERASE = "DELETE FROM users WHERE id = $1 AND status = 'deleted'";
     /// Sign-ups that nobody confirmed in time, oldest first.
     DUE_UNCONFIRMED = "SELECT id FROM users WHERE status = 'pending' AND established_at IS NULL AND created_at < $1 ORDER BY created_at LIMIT $2";
-    /// Whose time to be erased has come.
-    DUE_FOR_ERASURE = "SELECT id FROM users WHERE erases_at <= $1 ORDER BY erases_at LIMIT $2";
+    /// Whose time to be erased has come. Those with whom it was begun before come last: whoever cannot be erased holds nobody up.
+    DUE_FOR_ERASURE = "SELECT id FROM users WHERE erases_at <= $1 ORDER BY erases_at = 0, erases_at LIMIT $2";
     /// Which of the ids exist ($1 is a JSON list of simple UUIDs).
     EXISTING = "SELECT id FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))",
       postgres "SELECT id FROM users WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::text::json))";

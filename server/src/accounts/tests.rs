@@ -2,6 +2,8 @@
 
 #[path = "tests/email.rs"]
 mod email;
+#[path = "tests/erasure.rs"]
+mod erasure;
 #[path = "tests/import.rs"]
 mod import;
 #[path = "tests/large_import.rs"]

@@ -130,7 +130,7 @@ impl App {
         let voice = Voice::new(ground.clone());
         let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), super::sessions_ended(&oauth, &voice));
         let tokens = Tokens::new(ground.clone());
-        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice));
+        let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice), super::emptied());
         let flags = Flags::new(ground.clone());
         let transcripts = Transcripts::new(ground.clone());
         let channels = super::realtime_channels(&voice, &transcripts);

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::App;
 use crate::accounts::{By, LifecycleError, PERSON_CHANGED};
 use crate::audit::Actor;
+use crate::db::purged;
 use crate::error::Problem;
 use crate::flags::FLAGS_CHANGED;
 use crate::oauth::{CLIENT_CHANGED, TOKEN_REVOKED};
@@ -94,6 +95,31 @@ async fn seal(app: &App) {
     }
 }
 
+/// What of the housekeeping was not done.
+#[derive(Debug, thiserror::Error)]
+#[error("not done: {}", .0.join(", "))]
+pub struct Unfinished(Vec<&'static str>);
+
+/// The steps of a sweep that failed.
+#[derive(Default)]
+struct Steps(Vec<&'static str>);
+
+impl Steps {
+    /// Does a step; one that fails is noted, and the next has its turn.
+    async fn run<T, E: Into<Problem>>(&mut self, what: &'static str, step: impl Future<Output = Result<T, E>>) {
+        if let Err(error) = step.await {
+            let problem: Problem = error.into();
+            let cause = problem.cause.as_ref().map_or_else(|| problem.detail.to_string(), ToString::to_string);
+            tracing::warn!(step = what, cause, "a step of housekeeping failed");
+            self.0.push(what);
+        }
+    }
+
+    fn ended(self) -> Result<(), Unfinished> {
+        if self.0.is_empty() { Ok(()) } else { Err(Unfinished(self.0)) }
+    }
+}
+
 const fn days(count: u32) -> Duration {
     Duration::from_secs(count as u64 * 24 * 60 * 60)
 }
@@ -149,60 +175,81 @@ impl App {
     /// failures, destroys keys that belong to nobody. Runs every minute; harmless on several instances.
     pub async fn housekeep(&self, now: Timestamp) {
         if let Err(error) = self.sweep(now).await {
-            tracing::warn!(cause = error.cause.as_deref().unwrap_or(&error.detail), "housekeeping failed; it is tried again in a minute");
+            tracing::warn!(%error, "housekeeping failed in part; that is tried again in a minute");
         }
     }
 
-    async fn sweep(&self, now: Timestamp) -> Result<(), Problem> {
+    /// The same, and what of it failed. Each step is done whatever becomes of those before it.
+    ///
+    /// # Errors
+    /// The steps that failed; the log says of each why.
+    pub async fn sweep(&self, now: Timestamp) -> Result<(), Unfinished> {
+        let (ground, db) = (&self.ground, &self.ground.db);
+        let retention = &ground.settings.privacy.retention;
+        let old = now.minus(KEEP_USED);
+        // Failures count for as long as a lock holds.
+        let uncounted = now.minus(KEEP_USED.max(ground.settings.lockout.duration));
+        let mut steps = Steps::default();
+        steps.run("erasures", self.erase_due(now)).await;
+        steps.run("unconfirmed sign-ups", self.expire_unconfirmed(now)).await;
+        steps.run("sessions that are over", sessions::purge(ground, now.minus(days(retention.sessions)))).await;
+        steps.run("codes", purged(|rows| codes::purge_expired(db, old, rows))).await;
+        steps.run("answers to repeated requests", purged(|rows| idempotency::purge(db, now, rows))).await;
+        steps.run("personal tokens", purged(|rows| tokens::purge(db, now.minus(KEEP_TOKENS), rows))).await;
+        steps.run("revoked tokens", purged(|rows| oauth::purge(db, old, rows))).await;
+        steps.run("authorization codes", purged(|rows| oauth::authorize::purge(db, old, rows))).await;
+        steps.run("device requests", purged(|rows| oauth::device::purge(db, now, rows))).await;
+        steps.run("voice sessions", self.purge_spoken(now.minus(days(retention.transcripts)), old)).await;
+        steps.run("failed sign-ins", db.write(async move |tx| passwords::purge_failures(tx, uncounted).await)).await;
+        steps.run("quotas", quotas::purge(ground, now)).await;
+        steps.run("imports", accounts::import::sweep(ground.clone(), now)).await;
+        steps.run("exports", exports::sweep(ground.clone(), retention.exports, now)).await;
+        steps.run("transactions", transactions::sweep(ground, now)).await;
+        steps.run("keys of nobody", self.destroy_orphaned_keys(now)).await;
+        steps.run("wrapped keys", self.rewrap_keys()).await;
+        steps.run("signing keys", oauth::rotate_when_due(ground, now)).await;
+        steps.run("impersonations", self.sessions.sweep_impersonations(now)).await;
+        steps.run("audit checkpoint", audit::checkpoint(ground)).await;
+        steps.run("audit retention", audit::cut(ground, retention.audit, now)).await;
+        steps.ended()
+    }
+
+    /// Erases everybody whose time has come. Whoever cannot be erased keeps nobody else from it.
+    async fn erase_due(&self, now: Timestamp) -> Result<(), Problem> {
+        let mut failed = None;
         for person in accounts::store::due_for_erasure(&self.ground.db, now, BATCH.into()).await? {
             let by = By { reason: Some("grace period ended".to_owned()), ..By::of(Actor::System) };
             match self.lifecycle.erase(person, by, now).await {
                 // Another instance was faster.
                 Ok(()) | Err(LifecycleError::NotFound | LifecycleError::Conflict(_)) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(%person, %error, "somebody could not be erased; it is tried again in a minute");
+                    failed = Some(error);
+                }
             }
         }
-        self.expire_unconfirmed(now).await?;
-        sessions::purge(&self.ground, now.minus(days(self.ground.settings.privacy.retention.sessions))).await?;
-        let old = now.minus(KEEP_USED);
-        // First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
-        let spoken = now.minus(days(self.ground.settings.privacy.retention.transcripts));
-        let spoken = if transcripts::purge(&self.ground, spoken).await? { spoken } else { Timestamp::from_micros(0) };
-        // Failures count for as long as a lock holds.
-        let uncounted = now.minus(KEEP_USED.max(self.ground.settings.lockout.duration));
-        self.ground
-            .db
-            .write(async move |tx| {
-                codes::purge_expired(tx, old).await?;
-                idempotency::purge(tx, now).await?;
-                tokens::purge(tx, now.minus(KEEP_TOKENS)).await?;
-                oauth::purge(tx, old).await?;
-                oauth::authorize::purge(tx, old).await?;
-                oauth::device::purge(tx, now).await?;
-                voice::purge(tx, spoken, old).await?;
-                passwords::purge_failures(tx, uncounted).await
-            })
-            .await?;
-        quotas::purge(&self.ground, now).await?;
-        accounts::import::sweep(self.ground.clone(), now).await?;
-        exports::sweep(self.ground.clone(), self.ground.settings.privacy.retention.exports, now).await?;
-        transactions::sweep(&self.ground, now).await?;
-        self.destroy_orphaned_keys(now).await?;
-        self.rewrap_keys().await?;
-        oauth::rotate_when_due(&self.ground, now).await?;
-        self.sessions.sweep_impersonations(now).await?;
-        audit::checkpoint(&self.ground).await?;
-        let days = self.ground.settings.privacy.retention.audit;
-        Ok(audit::cut(&self.ground, days, now).await?)
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
+    async fn purge_spoken(&self, before: Timestamp, tokens: Timestamp) -> Result<(), Problem> {
+        let said = transcripts::purge(&self.ground, before).await;
+        let sessions = if matches!(said, Ok(true)) { before } else { Timestamp::from_micros(0) };
+        self.ground.db.write(async move |tx| voice::purge(tx, sessions, tokens).await).await?;
+        said.map(drop)
     }
 
     /// Sign-ups that nobody confirmed within what `retention.unverified_accounts` says.
     async fn expire_unconfirmed(&self, now: Timestamp) -> Result<(), Problem> {
         let before = now.minus(days(self.ground.settings.privacy.retention.unverified_accounts));
+        let mut failed = None;
         for person in accounts::store::due_unconfirmed(&self.ground.db, before, BATCH.into()).await? {
-            self.lifecycle.expire(person, now).await?;
+            if let Err(error) = self.lifecycle.expire(person, now).await {
+                tracing::warn!(%person, %error, "a sign-up that nobody confirmed could not be erased; it is tried again in a minute");
+                failed = Some(error);
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// After the master key was rotated: what the older ones wrap is wrapped anew, a batch each minute.

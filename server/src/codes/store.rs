@@ -32,7 +32,7 @@ crate::statements! {
     /// Whose open link it is.
     PEEK_LINK = "SELECT subject FROM codes WHERE secret_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3";
     /// Deletes what nobody can use any more.
-    PURGE = "DELETE FROM codes WHERE expires_at < $1";
+    PURGE = "DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE expires_at < $1 LIMIT $2)";
 }
 
 /// A code that is ready to be written; clones are the same code.
@@ -179,9 +179,9 @@ pub async fn void(tx: &mut Tx, purpose: Purpose, subject: Uuid, now: Timestamp) 
     tx.execute(VOID, args![subject, purpose.as_str(), now]).await
 }
 
-/// Deletes codes that expired before `before`; how many.
-pub async fn purge_expired(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
-    tx.execute(PURGE, args![before]).await
+/// Deletes up to `rows` codes that expired before `before`; how many.
+pub async fn purge_expired(db: &Db, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    Ok(db.write_one(PURGE, args![before, rows]).await?.1)
 }
 
 fn opened(roots: &RootKeys, id: Uuid, sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, DbError> {

@@ -31,6 +31,7 @@ pub mod release;
 mod server;
 mod sources;
 mod storage;
+mod transactions;
 mod transcripts;
 mod unknown;
 mod urls;
@@ -56,6 +57,7 @@ pub use privacy::{Privacy, Retention};
 pub use server::Server;
 pub use sources::Sources;
 pub use storage::Database;
+pub use transactions::Transactions;
 pub use transcripts::Transcripts;
 pub use voice::Voice;
 
@@ -137,6 +139,8 @@ pub struct Settings {
     pub exports: Exports,
     /// LiveKit and TURN.
     pub voice: Voice,
+    /// What people write down of their money.
+    pub transactions: Transactions,
     /// The relay of transcripts.
     pub transcripts: Transcripts,
     /// The movable test clock (`KEYSTEAD_DEV__CLOCK`); development only.
@@ -191,6 +195,7 @@ impl Settings {
             privacy: Privacy::from(values)?,
             exports: Exports::from(values)?,
             voice: Voice::from(values)?,
+            transactions: Transactions::from(values)?,
             transcripts: Transcripts::from(values)?,
             dev_clock: values.get("dev.clock", parse::flag)?,
         })

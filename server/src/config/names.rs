@@ -362,9 +362,13 @@ settings! {
     "voice.token_ttl", Span(10, DAY), "Life of a voice token.";
     "voice.idle_ttl", Span(60, DAY), "A voice session unused for this long expires.";
 
+    "transactions.ledger_limit", Number(1, 1_000_000_000), "Transactions that are kept for one person at most, deleted ones that can still be restored among them.";
+
     "transcripts.grace", Span(0, HOUR), "How long after the end of a voice session late segments of its transcript are accepted.";
     "transcripts.listeners", Number(1, 1_000), "Live streams of transcripts that one person has open on one instance at most.";
     "transcripts.buffer", Number(8, 65_536), "Changes of a transcript that an instance keeps at hand for its listeners; who is further behind reads from the database.";
+    "transcripts.segment_limit", Number(1, 100_000_000), "Segments of one voice session at most.";
+    "transcripts.size_limit", Size(1024, 1024 * 1024 * MIB), "Size of what was said in one voice session at most, as it is stored.";
 
     "dev.clock", Flag, "Adds `POST /dev/clock`, which moves the whole instance through time. Development only.";
 }

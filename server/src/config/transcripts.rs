@@ -15,6 +15,10 @@ pub struct Transcripts {
     pub listeners: u32,
     /// Changes that an instance keeps at hand for the listeners of a session; who is further behind reads from the database.
     pub buffer: usize,
+    /// Segments of one voice session at most.
+    pub segment_limit: i64,
+    /// Bytes of their sealed contents at most.
+    pub size_limit: i64,
 }
 
 impl Transcripts {
@@ -23,6 +27,9 @@ impl Transcripts {
             grace: values.get("transcripts.grace", parse::span)?,
             listeners: values.get("transcripts.listeners", parse::number)?,
             buffer: values.get("transcripts.buffer", parse::number)?,
+            segment_limit: values.get("transcripts.segment_limit", parse::number)?,
+            // Within its bounds it fits.
+            size_limit: i64::try_from(values.get("transcripts.size_limit", parse::size)?).unwrap_or(i64::MAX),
         })
     }
 }

@@ -57,6 +57,8 @@ const MAIN: &[Migration] = migrations!("main":
     29 "0029_quota_receipts",
     30 "0030_audit_sealed_indexes",
     31 "0031_transactions_covering",
+    32 "0032_receipts_and_ceilings",
+    33 "0033_idempotency_replies",
     36 "0036_established",
 );
 

@@ -16,6 +16,7 @@ mod metrics;
 pub mod migrate;
 mod migrations;
 mod postgres;
+mod purge;
 mod session;
 mod sql;
 mod sqlite;
@@ -30,6 +31,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use error::DbError;
 pub use line::{Exchange, LONGEST, Line};
+pub use purge::{PURGE_ROWS, purged};
 pub use sql::Sql;
 pub use target::{PostgresTarget, TargetError};
 pub use tx::Tx;

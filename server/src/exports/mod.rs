@@ -9,6 +9,8 @@
 
 mod account;
 mod download;
+mod erasure;
+mod erasure_store;
 mod file;
 mod holding;
 mod ledger;
@@ -32,6 +34,8 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use account::{ACCOUNT, owner};
+pub use erasure::Erased;
+pub use erasure_store::STATEMENTS as ERASURE_STATEMENTS;
 pub use holding::HOLDING;
 pub use ledger::TRANSACTIONS;
 pub use order::{FILES_MAX, UNDER_WAY_MAX};

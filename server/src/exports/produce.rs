@@ -1,6 +1,7 @@
 //! The job of an export: it writes the file under a name of its own, part by part. Whoever dies in the middle leaves parts that count
 //! for nothing, and whoever takes over begins anew; so there is one file in the end, whole, however often somebody died.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,14 @@ use super::store::{self, Never, Whole};
 use super::wish::Wish;
 use crate::accounts::Status;
 use crate::app::App;
-use crate::db::DbError;
+use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
 use crate::jobs::{Claimed, Handler, JobError, Kind as JobKind, handler};
+use crate::time::Timestamp;
 
 /// Writes an export.
-pub const EXPORT: JobKind = JobKind { name: "exports.produce", max_attempts: 5, lease: Duration::from_secs(60), at_once: Some(2) };
+pub const EXPORT: JobKind =
+    JobKind { name: "exports.produce", max_attempts: 5, lease: Duration::from_secs(60), at_once: Some(2), buried: Some(buried) };
 
 /// What the job carries.
 #[derive(Debug, Deserialize, Serialize)]
@@ -84,6 +87,17 @@ async fn run(app: App, job: Claimed) -> Result<(), JobError> {
     app.ground.db.write(async move |tx| store::fail(tx, ticket.export, why, now).await).await?;
     super::count("failed");
     dead.map_or(Ok(()), Err)
+}
+
+/// Whoever waits for the file is told, also when each worker that wrote it was killed.
+fn buried<'t>(tx: &'t mut Tx, job: &'t Claimed, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 't>> {
+    Box::pin(async move {
+        let Ok(ticket) = job.read::<Ticket>() else { return Ok(()) };
+        if store::fail(tx, ticket.export, Never::Broken, now).await? {
+            tx.on_commit(|| super::count("failed"));
+        }
+        Ok(())
+    })
 }
 
 async fn produce(app: App, id: Uuid) -> Result<(), Stopped> {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use keystead::accounts::By;
+use keystead::audit::Actor;
+use keystead::secret::{Place, Purpose, SealError};
 use serde_json::{Value, json};
 
 use crate::support::{Instance, PASSWORD, Store, both_stores};
@@ -79,7 +82,63 @@ async fn a_key_that_is_none_is_refused(store: Store) {
     }
 }
 
+async fn kept(instance: &Instance) -> (Vec<u8>, Vec<u8>) {
+    let rows = instance.rows("SELECT scope, reply FROM idempotency_keys", vec![]).await;
+    assert_eq!(rows.len(), 1);
+    (rows[0].get(0).unwrap(), rows[0].get(1).unwrap())
+}
+
+/// Whoever kept a copy of the table can read nothing of somebody who was erased.
+async fn what_a_person_was_answered_is_sealed_by_them(store: Store) {
+    let instance = Instance::start(store).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let api = ada.api.with("idempotency-key", "terms");
+    api.post("/api/v1/account/consents", json!({ "policy": "terms", "version": "2026-01" })).await.expect(201);
+    let (scope, copy) = kept(&instance).await;
+    let ground = &instance.running.app.ground;
+    let place = || Place { table: "idempotency_keys", column: "reply", row: &scope };
+    let key = ground.keyring.get(ada.id().parse().unwrap()).await.unwrap();
+    let plain = String::from_utf8(key.open(place(), &copy[1..]).expect("it is theirs")).unwrap();
+    assert!(plain.contains("2026-01"), "{plain}");
+    assert!(ground.roots.open(Purpose::System, &scope, &copy[1..]).is_err(), "the installation opens it");
+    let (app, person, now) = (&instance.running.app, ada.id().parse().unwrap(), instance.clock.now());
+    app.lifecycle.delete(person, By::of(Actor::Operator), now).await.unwrap();
+    app.lifecycle.erase(person, By::of(Actor::Operator), now).await.unwrap();
+    assert!(matches!(ground.keyring.get(person).await, Err(SealError::Erased)));
+    // The installation's key for what nobody in particular was answered.
+    instance.change("DELETE FROM idempotency_keys", vec![]).await;
+    instance.with("idempotency-key", "new").post("/api/v1/auth/signup", sign_up("eve@example.com")).await.expect(201);
+    let (scope, copy) = kept(&instance).await;
+    assert!(ground.roots.open(Purpose::System, &scope, &copy[1..]).is_ok());
+}
+
+/// What the version before kept is answered for as long as it is kept.
+async fn an_answer_of_the_version_before_is_given(store: Store) {
+    let instance = Instance::start(store).await;
+    let api = instance.with("idempotency-key", "first-try");
+    api.post("/api/v1/auth/signup", sign_up("ada@example.com")).await.expect(201);
+    let (scope, _) = kept(&instance).await;
+    let first = api.post("/api/v1/auth/signup", sign_up("ada@example.com")).await.expect(201);
+    let old = instance.running.app.ground.roots.seal(Purpose::System, &scope, &serde_json::to_vec(&first.body).unwrap());
+    instance.change("UPDATE idempotency_keys SET reply = NULL, answer = $1", keystead::args![old]).await;
+    assert_eq!(api.post("/api/v1/auth/signup", sign_up("ada@example.com")).await.expect(201).body, first.body);
+}
+
+async fn a_secret_is_not_stored_on_the_way_when_it_is_given_again(store: Store) {
+    let instance = Instance::start(store).await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let api = ada.api.with("idempotency-key", "night-job");
+    let new = json!({ "name": "night job", "scopes": ["account:read"] });
+    let first = api.post("/api/v1/account/tokens", new.clone()).await.expect(201);
+    let again = api.post("/api/v1/account/tokens", new).await.expect(201);
+    assert_eq!((first.header("cache-control"), first.body.clone()), (again.header("cache-control"), again.body.clone()));
+    assert!(first.header("cache-control").is_some_and(|value| value.contains("no-store")), "{first}");
+}
+
 both_stores!(
+    a_secret_is_not_stored_on_the_way_when_it_is_given_again,
+    an_answer_of_the_version_before_is_given,
+    what_a_person_was_answered_is_sealed_by_them,
     a_repeat_gets_the_first_answer_and_creates_nothing,
     another_body_is_refused,
     of_many_at_once_one_creates,

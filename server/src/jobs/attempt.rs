@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::store::{self, ClaimedRow};
-use super::{Claimed, Handler, JobError, Jobs, backoff, metrics};
-use crate::db::DbError;
+use super::{Buried, Claimed, Handler, JobError, Jobs, Kind, backoff, metrics};
+use crate::db::{DbError, Tx};
 use crate::secret::Purpose;
 use crate::time::Timestamp;
 
@@ -24,6 +24,7 @@ pub(super) struct Attempt {
     pub(super) jobs: Jobs,
     pub(super) job: ClaimedRow,
     pub(super) owner: Uuid,
+    pub(super) kind: Kind,
     pub(super) handler: Handler,
     /// Cancelled when the process stops and the handler had its grace.
     pub(super) hand_back: CancellationToken,
@@ -150,13 +151,39 @@ impl Attempt {
                 let wait = backoff::draw(self.job.attempts, &self.jobs.0.random);
                 store::retry(db, id, owner, now.plus(wait), why.clone()).await?
             }
-            Outcome::Dead(why) => store::bury(db, id, owner, now, why.clone()).await?,
+            Outcome::Dead(why) => self.bury(why, now).await?,
             Outcome::Postponed(at, why) => store::postpone(db, id, owner, (*at).max(now.plus(POSTPONED_AT_LEAST)), why.clone()).await?,
             Outcome::HandedBack => store::hand_back(db, id, owner, self.job.run_at).await?,
             Outcome::Lost => false,
         };
         self.report(outcome, held);
         Ok(())
+    }
+
+    /// Makes a dead letter of the job and tells its slice, both or neither. A slice that cannot be told keeps no job from its end.
+    async fn bury(&self, why: &str, now: Timestamp) -> Result<bool, DbError> {
+        let told = self.kind.buried.zip(self.open().ok());
+        match self.buried(told, why, now).await {
+            Err(error @ (DbError::Unique(_) | DbError::Decode(_) | DbError::Other(_))) => {
+                tracing::error!(job = %self.job.id, kind = self.job.kind, %error, "whose job it was could not be told that it failed for good");
+                self.buried(None, why, now).await
+            }
+            buried => buried,
+        }
+    }
+
+    async fn buried(&self, told: Option<(Buried, Claimed)>, why: &str, now: Timestamp) -> Result<bool, DbError> {
+        let (id, owner, why) = (self.job.id, self.owner, why.to_owned());
+        let work = async move |tx: &mut Tx| {
+            if !store::bury(tx, id, owner, now, why.clone()).await? {
+                return Ok(false);
+            }
+            if let Some((tell, job)) = &told {
+                tell(tx, job, now).await?;
+            }
+            Ok(true)
+        };
+        self.jobs.0.db.write(work).await
     }
 
     fn report(&self, outcome: &Outcome, held: bool) {

@@ -39,8 +39,11 @@ pub use backoff::ceiling as backoff_ceiling;
 pub use inspect::{Depth, JobInfo, Retried, State};
 pub use store::STATEMENTS;
 
+/// Called in the transaction that makes a dead letter of a job, for whoever waits for its outcome: see [`Kind::buried`].
+pub type Buried = for<'t> fn(&'t mut Tx, &'t Claimed, Timestamp) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 't>>;
+
 /// A kind of work: its name in the table and how it is retried. Declared as a constant by the slice that owns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Kind {
     /// The stable name in the table and in the metrics, such as `mail.send`.
     pub name: &'static str,
@@ -52,6 +55,10 @@ pub struct Kind {
     /// What can take long (a stream, a server of somebody else) names a number, and so leaves room for everything else: all
     /// kinds with a number together never take the last places.
     pub at_once: Option<usize>,
+    /// Told when a job of this kind has failed for good, however that came: also when its handler had no last word, because each
+    /// worker that ran it was killed. What it writes is committed with the dead letter, or not at all. For slices that show people
+    /// how far their work is; `None` where nobody waits.
+    pub buried: Option<Buried>,
 }
 
 /// Why a handler did not finish. The sentence is stored and logged: it must hold no personal data and no secret.
@@ -206,7 +213,7 @@ impl Jobs {
             let Some(job) = store::claim(&self.0.db, kind.name, now, owner, 1).await?.pop() else { continue };
             ran += 1;
             let (jobs, handler, hand_back) = (self.clone(), handler.clone(), CancellationToken::new());
-            attempt::Attempt { jobs, job, owner, handler, hand_back }.run_once().await?;
+            attempt::Attempt { jobs, job, owner, kind: *kind, handler, hand_back }.run_once().await?;
         }
     }
 }

@@ -160,8 +160,8 @@ pub(super) async fn retry(db: &Db, id: Uuid, owner: Uuid, run_at: Timestamp, err
     Ok(db.write_one(RETRY, args![id, owner, run_at, error]).await?.1 == 1)
 }
 
-pub(super) async fn bury(db: &Db, id: Uuid, owner: Uuid, now: Timestamp, error: String) -> Result<bool, DbError> {
-    Ok(db.write_one(BURY, args![id, owner, now, error]).await?.1 == 1)
+pub(super) async fn bury(tx: &mut Tx, id: Uuid, owner: Uuid, now: Timestamp, error: String) -> Result<bool, DbError> {
+    Ok(tx.execute(BURY, args![id, owner, now, error]).await? == 1)
 }
 
 pub(super) async fn hand_back(db: &Db, id: Uuid, owner: Uuid, run_at: Timestamp) -> Result<bool, DbError> {

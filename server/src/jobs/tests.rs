@@ -1,5 +1,7 @@
 //! The queue on both engines: nothing lost, nothing run twice without need, everything visible.
 
+#[path = "tests/buried.rs"]
+mod buried;
 #[path = "tests/failing.rs"]
 mod failing;
 #[path = "tests/figures.rs"]
@@ -23,7 +25,7 @@ use uuid::Uuid;
 use ground::Ground;
 
 /// A kind of work for these tests.
-pub const NOTE: Kind = Kind { name: "test.note", max_attempts: 4, lease: Duration::from_secs(60), at_once: None };
+pub const NOTE: Kind = Kind { name: "test.note", max_attempts: 4, lease: Duration::from_secs(60), at_once: None, buried: None };
 
 /// What a handler saw, in the order in which it saw it.
 #[derive(Clone, Default)]

@@ -36,7 +36,7 @@ pub(super) struct Worker {
     kinds: HashMap<Id, Kind>,
     hand_back: CancellationToken,
     wake: watch::Receiver<u64>,
-    /// There may be due jobs that nobody claimed yet.
+    /// There may be due jobs that nobody claimed yet: they are looked for at once, unless there is no room for any.
     pending: bool,
     next_look: Instant,
     /// The last look failed; said once in the log, not every second.
@@ -58,7 +58,7 @@ impl Worker {
         let mut gauges = tokio::time::interval(GAUGE_PERIOD);
         gauges.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
-            if self.pending && self.running.len() < self.concurrency {
+            if self.pending && !self.is_full() {
                 let looked = self.look().await;
                 self.see(looked);
             }
@@ -97,7 +97,7 @@ impl Worker {
         let room = self.room(kind);
         if room == 0 {
             // What was started meanwhile has taken it; whoever ends makes room again.
-            self.pending = true;
+            self.pending |= self.is_full();
             return Ok(());
         }
         let claimed = store::claim(&self.jobs.0.db, kind.name, now, self.owner, room).await;
@@ -106,13 +106,19 @@ impl Worker {
             self.rename();
         }
         let mut claimed = claimed?;
-        self.pending |= claimed.len() == room;
         while let Some(job) = claimed.pop() {
             let (jobs, owner, handler, hand_back) = (self.jobs.clone(), self.owner, handler.clone(), self.hand_back.clone());
-            let task = self.running.spawn(Attempt { jobs, job, owner, handler, hand_back }.run());
+            let task = self.running.spawn(Attempt { jobs, job, owner, kind, handler, hand_back }.run());
             self.kinds.insert(task.id(), kind);
         }
+        self.pending |= self.is_full();
         Ok(())
+    }
+
+    /// Nothing can be started until something ends, and so nobody needs to look before. A kind that has filled its own room is no
+    /// reason not to look for the others.
+    fn is_full(&self) -> bool {
+        self.running.len() >= self.concurrency
     }
 
     /// How many jobs of `kind` may be started.

@@ -39,7 +39,7 @@ pub use smtp::SMTP_TIMEOUT;
 pub use store::STATEMENTS;
 
 /// The job that sends one letter: twelve attempts reach over about half an hour of an unreachable server.
-pub const SEND: Kind = Kind { name: "mail.send", max_attempts: 12, lease: std::time::Duration::from_secs(60), at_once: None };
+pub const SEND: Kind = Kind { name: "mail.send", max_attempts: 12, lease: std::time::Duration::from_secs(60), at_once: None, buried: None };
 
 /// A letter and where it goes: the payload of a [`SEND`] job.
 #[derive(Serialize, Deserialize)]

@@ -48,7 +48,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::db::{DbError, Tx};
+use crate::db::{Db, DbError};
 use crate::error::ProblemBody;
 use crate::ground::Ground;
 use crate::sessions::Revocations;
@@ -94,9 +94,9 @@ impl OAuth {
     }
 }
 
-/// Forgets what nobody needs to know any more.
-pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
-    store::purge_revoked(tx, before).await
+/// Forgets up to `rows` things that nobody needs to know any more; how many.
+pub async fn purge(db: &Db, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    store::purge_revoked(db, before, rows).await
 }
 
 /// The routes of this slice.

@@ -49,7 +49,7 @@ crate::statements! {
     /// What was revoked since.
     REVOKED_SINCE = "SELECT jti, revoked_at FROM oauth_revoked_tokens WHERE revoked_at > $1";
     /// Forgets revoked tokens that have expired anyway.
-    PURGE_REVOKED = "DELETE FROM oauth_revoked_tokens WHERE expires_at < $1";
+    PURGE_REVOKED = "DELETE FROM oauth_revoked_tokens WHERE jti IN (SELECT jti FROM oauth_revoked_tokens WHERE expires_at < $1 LIMIT $2)";
 }
 
 fn client(row: &Row) -> Result<Client, DbError> {
@@ -197,9 +197,9 @@ pub async fn revoked_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Times
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
-/// Forgets revoked tokens that expired before `before`.
-pub async fn purge_revoked(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE_REVOKED, args![before]).await.map(|_| ())
+/// Forgets up to `rows` revoked tokens that expired before `before`; how many.
+pub async fn purge_revoked(db: &Db, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    Ok(db.write_one(PURGE_REVOKED, args![before, rows]).await?.1)
 }
 
 /// Whether a client is to be told when sessions of its end.

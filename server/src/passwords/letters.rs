@@ -23,14 +23,14 @@ use crate::time::Timestamp;
 const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// An address that has an account was used to sign up again.
-pub const SIGNED_UP_AGAIN: Kind = Kind { name: "passwords.signed_up_again", max_attempts: 10, lease: LEASE, at_once: None };
+pub const SIGNED_UP_AGAIN: Kind = Kind { name: "passwords.signed_up_again", max_attempts: 10, lease: LEASE, at_once: None, buried: None };
 /// Somebody asked for a reset link.
-pub const RESET_REQUESTED: Kind = Kind { name: "passwords.reset_requested", max_attempts: 10, lease: LEASE, at_once: None };
+pub const RESET_REQUESTED: Kind = Kind { name: "passwords.reset_requested", max_attempts: 10, lease: LEASE, at_once: None, buried: None };
 /// Somebody asked for the confirmation code again.
-pub const CODE_REQUESTED: Kind = Kind { name: "passwords.code_requested", max_attempts: 10, lease: LEASE, at_once: None };
+pub const CODE_REQUESTED: Kind = Kind { name: "passwords.code_requested", max_attempts: 10, lease: LEASE, at_once: None, buried: None };
 
 /// Failed sign-ins locked an address.
-pub const ADDRESS_LOCKED: Kind = Kind { name: "passwords.address_locked", max_attempts: 10, lease: LEASE, at_once: None };
+pub const ADDRESS_LOCKED: Kind = Kind { name: "passwords.address_locked", max_attempts: 10, lease: LEASE, at_once: None, buried: None };
 
 /// Payload of [`SIGNED_UP_AGAIN`]; sealed at rest like every payload.
 #[derive(Serialize, Deserialize)]

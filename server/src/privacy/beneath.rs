@@ -27,7 +27,7 @@ fn audit_events<'a>(app: &'a App, asked: &'a Asked) -> Reading<'a> {
 const REPEATS: Holding = Holding {
     name: "repeatedRequests",
     title: "Answers to repeated requests",
-    about: "The first answer to a request with an Idempotency-Key, sealed, found only by whoever sends the same key again.",
+    about: "The first answer to a request with an Idempotency-Key, sealed under your own key when you were signed in, found only by whoever sends the same key again.",
     tables: &[("idempotency_keys", "scope")],
     kept: Kept::Until("a day after the request"),
     erasure: Erasure::Detached,

@@ -39,7 +39,7 @@ pub(super) async fn consume(app: &App, ask: &Ask, amount: i64, by: Subject, rece
     }
     let (ground, asked, id) = (app.ground.clone(), ask.clone(), app.ground.random.uuid(ask.now));
     let work = async move |tx: &mut Tx| {
-        if reservation_store::by_receipt(tx, receipt).await?.is_some() {
+        if reservation_store::by_receipt(tx, receipt, asked.now).await?.is_some() {
             return Ok((settled(tx, &asked).await?.ok_or(Code::NotFound)?, Done::Before));
         }
         let (counter, taken) = taken(tx, &ground, &asked, take, by.into()).await?;

@@ -16,10 +16,12 @@ pub mod calendar;
 mod consume;
 mod consumer;
 pub mod counter;
+mod erasure;
 mod history;
 mod holding;
 mod own_limit;
 mod purge;
+mod purge_store;
 mod refusal;
 mod reservation_store;
 mod reservations;
@@ -28,8 +30,10 @@ mod routes;
 mod store;
 mod view;
 
+pub use erasure::Erased;
 pub use holding::{DAYS, HOLDING, RESERVATIONS};
 pub use purge::purge;
+pub use purge_store::STATEMENTS as PURGE_STATEMENTS;
 pub use reservation_store::STATEMENTS as RESERVATION_STATEMENTS;
 pub use store::STATEMENTS;
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::calendar::Day;
-use super::{reservation_store, store};
+use super::purge_store as store;
+use crate::db::purged;
 use crate::error::Problem;
 use crate::ground::Ground;
 use crate::time::Timestamp;
@@ -11,21 +12,18 @@ use crate::time::Timestamp;
 /// How long a commit can be asked again.
 const KEEP_RESERVATIONS: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Forgets it.
+/// Forgets it, a bounded part of it; the next sweep goes on.
 ///
 /// # Errors
 /// The store does not answer.
 pub async fn purge(ground: &Ground, now: Timestamp) -> Result<(), Problem> {
-    let settings = &ground.settings;
+    let (settings, db) = (&ground.settings, &ground.db);
     let oldest = Day(Day::of(&settings.usage.zone, now).0 - i64::from(settings.privacy.retention.quotas));
     // What was used counts until its period ends, however long that is.
     let longest = settings.quotas.iter().map(|(_, quota)| quota.period).max().unwrap_or_default();
-    ground
-        .db
-        .write(async move |tx| {
-            reservation_store::purge(tx, now.minus(KEEP_RESERVATIONS)).await?;
-            store::purge(tx, oldest, now.minus(longest), now).await?;
-            Ok(())
-        })
-        .await
+    // One after the other, and each whatever becomes of the others.
+    let reservations = purged(|rows| store::reservations(db, now.minus(KEEP_RESERVATIONS), rows)).await;
+    let days = purged(|rows| store::days(db, oldest, rows)).await;
+    let counters = purged(|rows| store::counters(db, oldest, now.minus(longest), now, rows)).await;
+    Ok(reservations.and(days).and(counters)?)
 }

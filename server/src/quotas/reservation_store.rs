@@ -1,5 +1,7 @@
 //! Every SQL line about reservations.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::ask::Ask;
@@ -7,6 +9,7 @@ use super::calendar::Day;
 use super::counter::Counter;
 use crate::args;
 use crate::db::{Db, DbError, Row, Tx};
+use crate::idempotency;
 use crate::time::Timestamp;
 
 crate::statements! {
@@ -15,6 +18,8 @@ crate::statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     /// What was done for a request that was sent before.
     BY_RECEIPT = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at FROM quota_reservations WHERE receipt = $1";
+    /// That request can be sent anew, for something else.
+    DROP_RECEIPT = "UPDATE quota_reservations SET receipt = NULL WHERE id = $1";
     /// One, for whoever made it.
     FIND = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
         FROM quota_reservations WHERE id = $1 AND made_by = $2";
@@ -26,8 +31,6 @@ crate::statements! {
     /// A page of a person's, newest first.
     ALL_OF = "SELECT id, user_id, quota, period_start, day, amount, state, committed, expires_at
         FROM quota_reservations WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-    /// Forgets those that nobody can ask about any more.
-    PURGE = "DELETE FROM quota_reservations WHERE expires_at < $1";
 }
 
 /// The states: as they are stored.
@@ -90,10 +93,18 @@ pub(super) async fn insert(tx: &mut Tx, new: &Stored, by: Uuid, receipt: Option<
     tx.execute(INSERT, args).await.map(|_| ())
 }
 
-/// What the request that `receipt` names made.
-pub(super) async fn by_receipt(tx: &mut Tx, receipt: Option<Uuid>) -> Result<Option<Stored>, DbError> {
+/// What the request that `receipt` names made, for as long as its key lives. After that the receipt is taken off: whoever uses the key
+/// again means something new.
+pub(super) async fn by_receipt(tx: &mut Tx, receipt: Option<Uuid>, now: Timestamp) -> Result<Option<Stored>, DbError> {
     let Some(receipt) = receipt else { return Ok(None) };
-    tx.query_opt(BY_RECEIPT, args![receipt]).await?.as_ref().map(stored).transpose()
+    let found = tx.query_opt(BY_RECEIPT, args![receipt]).await?.as_ref().map(stored).transpose()?;
+    let Some(found) = found else { return Ok(None) };
+    // The id says when it was made, to the millisecond; so does the receipt end one too early sooner than too late.
+    if found.id >= now.minus(idempotency::KEEP).plus(Duration::from_millis(1)).lowest_id() {
+        return Ok(Some(found));
+    }
+    tx.execute(DROP_RECEIPT, args![found.id]).await?;
+    Ok(None)
 }
 
 /// The reservation `id` that `by` made.
@@ -120,9 +131,4 @@ pub(super) async fn settle(tx: &mut Tx, id: Uuid, state: &'static str, committed
 /// Up to `rows` reservations of `user` older than `before`, newest first.
 pub(super) async fn all_of(db: &Db, user: Uuid, before: Option<Uuid>, rows: i64) -> Result<Vec<Stored>, DbError> {
     db.query(ALL_OF, args![user, before.unwrap_or(Uuid::max()), rows]).await?.iter().map(stored).collect()
-}
-
-/// Forgets reservations that expired before `before`.
-pub(super) async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE, args![before]).await.map(|_| ())
 }

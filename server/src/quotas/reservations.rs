@@ -22,7 +22,7 @@ use crate::config::UNITS_MAX;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
 use crate::http::extract::{Json, Path};
-use crate::idempotency::{self, Idempotent};
+use crate::idempotency::{self, Idempotent, Work};
 use crate::time::Timestamp;
 
 /// Among the routes that take an Idempotency-Key.
@@ -125,12 +125,13 @@ async fn make(
     let user = caller.of(&app, body.subject).await?;
     let ask = Ask::new(&app, &name, user, now)?;
     let (this, by, key) = (app.clone(), caller.subject, key.map(|key| key.at(&name)));
-    let receipt = key.as_ref().map(|key| key.receipt(&app.ground.roots, ROUTE, by.id()));
-    let work = Box::pin(async move {
-        let (stored, counter) = reserve(&this, &ask, (amount, lifetime), by, receipt).await?;
-        Ok((StatusCode::CREATED, answer(stored, QuotaView::of(&ask, Some(&counter)), now)).into_response())
-    });
-    idempotency::once(&app, key, ROUTE, Some(by.id()), now, work).await
+    let work = |receipt| -> Work {
+        Box::pin(async move {
+            let (stored, counter) = reserve(&this, &ask, (amount, lifetime), by, receipt).await?;
+            Ok((StatusCode::CREATED, answer(stored, QuotaView::of(&ask, Some(&counter)), now)).into_response())
+        })
+    };
+    idempotency::once_with_receipt(&app, key, ROUTE, by.id(), now, work).await
 }
 
 /// Commit a reservation

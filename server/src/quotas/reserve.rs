@@ -51,7 +51,7 @@ pub(super) async fn reserve(
     }
     let (this, asked) = (ground.clone(), ask.clone());
     let work = async move |tx: &mut Tx| {
-        if let Some(before) = reservation_store::by_receipt(tx, receipt).await? {
+        if let Some(before) = reservation_store::by_receipt(tx, receipt, asked.now).await? {
             return Ok((before, settled(tx, &asked).await?.ok_or(Code::NotFound)?, true));
         }
         let (counter, fits) = taken(tx, &this, &asked, take, by.into()).await?;

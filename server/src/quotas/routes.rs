@@ -22,7 +22,7 @@ use crate::http::context::Now;
 use crate::http::extract::{Json, Query};
 use crate::http::guard::Personal;
 use crate::http::page::{List, PageQuery, place_of};
-use crate::idempotency::{self, Idempotent};
+use crate::idempotency::{self, Idempotent, Work};
 use crate::time::Timestamp;
 
 const LIST: &str = "quotas";
@@ -95,12 +95,13 @@ async fn consume_units(
     let user = caller.of(&app, body.subject).await?;
     let ask = Ask::new(&app, &name, user, now)?;
     let (this, by, key) = (app.clone(), caller.subject, key.map(|key| key.at(&name)));
-    let receipt = key.as_ref().map(|key| key.receipt(&app.ground.roots, ROUTE, by.id()));
-    let work = Box::pin(async move {
-        let counter = consume(&this, &ask, amount, by, receipt).await?;
-        Ok(Json(QuotaView::of(&ask, Some(&counter))).into_response())
-    });
-    idempotency::once(&app, key, ROUTE, Some(by.id()), now, work).await
+    let work = |receipt| -> Work {
+        Box::pin(async move {
+            let counter = consume(&this, &ask, amount, by, receipt).await?;
+            Ok(Json(QuotaView::of(&ask, Some(&counter))).into_response())
+        })
+    };
+    idempotency::once_with_receipt(&app, key, ROUTE, by.id(), now, work).await
 }
 
 /// What I have used, day by day

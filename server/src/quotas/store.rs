@@ -56,10 +56,6 @@ crate::statements! {
             WHERE user_id = $1 AND quota = $2 AND day >= $3 AND day <= $4 AND day_used > 0";
     /// A page of all days of a person.
     DAYS_OF = "SELECT day, used, day_limit, quota FROM quota_days WHERE user_id = $1 AND (quota, day) > ($2, $3) ORDER BY quota, day LIMIT $4";
-    /// Forgets days.
-    PURGE_DAYS = "DELETE FROM quota_days WHERE day < $1";
-    /// Forgets the rows of those who used nothing for long, and have no limit of their own.
-    PURGE_COUNTERS = "DELETE FROM quota_counters WHERE day < $1 AND period_start < $2 AND (own_limit IS NULL OR own_limit_until <= $3)";
 }
 
 fn counter(row: &Row) -> Result<Counter, DbError> {
@@ -160,10 +156,4 @@ pub(super) async fn days_of(db: &Db, user: Uuid, quota: &str, day: Day, rows: i6
 
 fn day_use(row: &Row) -> Result<DayUse, DbError> {
     Ok(DayUse { day: Day(row.get(0)?), used: row.get(1)?, limit: row.get(2)? })
-}
-
-/// Forgets what is older than `day`; rows whose period may still run are kept, and so are limits of people's own that hold at `now`.
-pub(super) async fn purge(tx: &mut Tx, day: Day, running: Timestamp, now: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE_DAYS, args![day.0]).await?;
-    tx.execute(PURGE_COUNTERS, args![day.0, running, now]).await.map(|_| ())
 }

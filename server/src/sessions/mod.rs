@@ -15,6 +15,7 @@ mod browser;
 mod client_tokens;
 mod device;
 pub mod end;
+mod erasure;
 mod holding;
 mod impersonation;
 mod impersonation_store;
@@ -41,6 +42,7 @@ pub use authorization::{AMR_PASSWORD, Authorization, CLI_CLIENT, FIRST_PARTY_CLI
 pub use client_tokens::{ClientTokens, TokenWish};
 pub use device::describe;
 pub use end::{EndReason, SessionsEnded};
+pub use erasure::Erased;
 pub use holding::HOLDING;
 pub use impersonation_store::STATEMENTS as IMPERSONATION_STATEMENTS;
 pub use refresh::RefreshError;

@@ -86,6 +86,13 @@ crate::statements! {
         FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS at, (value ->> 2)::bigint AS idle, (value ->> 3)::bigint AS seen
             FROM json_array_elements($1::text::json)) AS n
         WHERE sessions.id = n.id AND ended_at IS NULL";
+    /// Takes some sessions of a person that have ended.
+    EMPTY = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL LIMIT $2)";
+}
+
+/// Takes up to `rows` sessions of `user` that have ended; false when those were the rest.
+pub(super) async fn empty(tx: &mut Tx, user: Uuid, rows: i64) -> Result<bool, DbError> {
+    Ok(i64::try_from(tx.execute(EMPTY, args![user, rows]).await?).is_ok_and(|taken| taken >= rows))
 }
 
 /// A session as the store has it.

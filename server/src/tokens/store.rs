@@ -36,7 +36,7 @@ crate::statements! {
         FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS at FROM json_array_elements($1::text::json)) AS n
         WHERE personal_tokens.id = n.id";
     /// Forgets those that ended long ago.
-    PURGE = "DELETE FROM personal_tokens WHERE expires_at < $1 OR revoked_at < $1";
+    PURGE = "DELETE FROM personal_tokens WHERE id IN (SELECT id FROM personal_tokens WHERE expires_at < $1 OR revoked_at < $1 LIMIT $2)";
 }
 
 /// A token as it is stored.
@@ -119,7 +119,7 @@ pub(super) async fn touch(tx: &mut Tx, uses: &[(Uuid, Timestamp)]) -> Result<(),
     tx.execute(TOUCH, args![rows]).await.map(|_| ())
 }
 
-/// Forgets tokens that ended before `before`.
-pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE, args![before]).await.map(|_| ())
+/// Forgets up to `rows` tokens that ended before `before`; how many.
+pub async fn purge(db: &Db, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    Ok(db.write_one(PURGE, args![before, rows]).await?.1)
 }

@@ -14,6 +14,7 @@ use super::view::{self, TransactionView};
 use crate::db::Tx;
 use crate::error::{Code, Problem};
 use crate::ground::Ground;
+use crate::idempotency;
 use crate::secret::PersonKey;
 use crate::time::Timestamp;
 
@@ -37,11 +38,18 @@ pub struct Entry {
     pub occurred_at: Timestamp,
 }
 
-/// Writes a transaction of `owner` down.
+/// Writes a transaction of `owner` down; once for all requests that `receipt` names.
 ///
 /// # Errors
-/// `validation_failed` with everything that is wrong; `conflict` when there are too many categories, or a sum becomes too large.
-pub(super) async fn create(ground: &Ground, owner: Uuid, new: NewTransaction, now: Timestamp) -> Result<TransactionView, Problem> {
+/// `validation_failed` with everything that is wrong; `conflict` when there are too many transactions or categories, or a sum becomes
+/// too large.
+pub(super) async fn create(
+    ground: &Ground,
+    owner: Uuid,
+    new: NewTransaction,
+    receipt: Option<Uuid>,
+    now: Timestamp,
+) -> Result<TransactionView, Problem> {
     let key = ground.keyring.get(owner).await?;
     let checked = new.check()?;
     let missing = || Problem::internal("a checked transaction lacks a part");
@@ -56,8 +64,8 @@ pub(super) async fn create(ground: &Ground, owner: Uuid, new: NewTransaction, no
     };
     let new = prepare(ground, &key, entry, checked.metadata.flatten(), now)?;
     let stored = new.stored.clone();
-    write(ground, owner, vec![new]).await?;
-    Ok(view::open(stored, &key)?)
+    let before = write(ground, owner, vec![new], receipt, now).await?;
+    Ok(view::open(before.unwrap_or(stored), &key)?)
 }
 
 /// Writes many transactions of `owner` down, all or none: for whoever fills a store.
@@ -67,7 +75,7 @@ pub(super) async fn create(ground: &Ground, owner: Uuid, new: NewTransaction, no
 pub async fn write_many(ground: &Ground, owner: Uuid, entries: Vec<Entry>, now: Timestamp) -> Result<(), Problem> {
     let key = ground.keyring.get(owner).await?;
     let new = entries.into_iter().map(|entry| prepare(ground, &key, entry, None, now)).collect::<Result<_, _>>()?;
-    write(ground, owner, new).await
+    write(ground, owner, new, None, now).await.map(drop)
 }
 
 /// A row that is to be written, and the sealed name of its category.
@@ -98,11 +106,22 @@ fn prepare(ground: &Ground, key: &PersonKey, entry: Entry, metadata: Option<Map<
     Ok(New { stored, label })
 }
 
-async fn write(ground: &Ground, owner: Uuid, all: Vec<New>) -> Result<(), Problem> {
+/// Writes them, unless the request that `receipt` names has done so: then nothing is written, and what it made comes back.
+async fn write(ground: &Ground, owner: Uuid, all: Vec<New>, receipt: Option<Uuid>, now: Timestamp) -> Result<Option<Stored>, Problem> {
+    let limit = ground.settings.transactions.ledger_limit;
     ground
         .db
         .write(async move |tx| {
-            held(tx, owner).await?;
+            // A list in memory is never as long.
+            let count = i64::try_from(all.len()).unwrap_or(i64::MAX);
+            let held = store::grow(tx, owner, count).await?.ok_or(Code::SessionRevoked)?;
+            if let Some(before) = store::by_receipt(tx, owner, receipt, now.minus(idempotency::KEEP)).await? {
+                store::shrink(tx, owner, count).await?;
+                return Ok(Some(before));
+            }
+            if held > limit {
+                return Err(full(limit));
+            }
             let (mut totals, mut named) = (Totals::default(), BTreeSet::new());
             for New { stored, label } in &all {
                 if let Some(label) = label
@@ -110,12 +129,19 @@ async fn write(ground: &Ground, owner: Uuid, all: Vec<New>) -> Result<(), Proble
                 {
                     name_category(tx, owner, &stored.category, label.clone()).await?;
                 }
-                store::insert(tx, owner, stored).await?;
+                store::insert(tx, owner, stored, receipt).await?;
                 totals.add(stored);
             }
-            totals.write(tx, owner).await
+            totals.write(tx, owner).await?;
+            Ok(None)
         })
         .await
+}
+
+fn full(limit: i64) -> Problem {
+    Problem::new(Code::Conflict).detail(format!(
+        "You have {limit} transactions, which is as many as are kept for one person; deleted ones count until they can no longer be restored."
+    ))
 }
 
 /// Holds the ledger of `owner` until `tx` ends.

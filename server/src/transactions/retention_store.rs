@@ -1,6 +1,6 @@
 //! Every SQL line that takes transactions away for good.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -21,6 +21,12 @@ crate::statements! {
         RETURNING owner_id, id, category, words",
       postgres "DELETE FROM transactions WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::text::json)) AND deleted_at < $2
         RETURNING owner_id, id, category, words";
+    /// Counts them out of their ledgers ($1 is JSON: [[owner, how many], …]).
+    COUNT_OUT = "UPDATE transaction_ledgers SET held = max(0, held - n.gone)
+        FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS gone FROM json_each($1)) AS n WHERE transaction_ledgers.owner_id = n.id",
+      postgres "UPDATE transaction_ledgers SET held = greatest(0, held - n.gone)
+        FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS gone FROM json_array_elements($1::text::json)) AS n
+        WHERE transaction_ledgers.owner_id = n.id";
     /// Takes their words ($1 is JSON: [[owner, word, transaction], …]).
     DROP_WORDS = "DELETE FROM transaction_words WHERE (owner_id, word, transaction_id) IN
         (SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2) FROM json_each($1))",
@@ -78,12 +84,14 @@ pub(super) async fn expire(tx: &mut Tx, before: Timestamp, rows: i64) -> Result<
     tx.query(HOLD, args![json(&owners)?]).await?;
     let ids: Vec<&String> = both.iter().map(|(id, _)| id).collect();
     let taken = tx.query(EXPIRE, args![json(&ids)?, before]).await?;
-    let (mut words, mut categories) = (Vec::new(), BTreeSet::new());
+    let (mut words, mut categories, mut gone) = (Vec::new(), BTreeSet::new(), BTreeMap::<String, i64>::new());
     for row in &taken {
         let left = left_behind(row)?;
+        *gone.entry(left.owner.clone()).or_default() += 1;
         words.extend(left.words.iter().map(|word| [left.owner.clone(), hex(word), left.id.clone()]));
         categories.insert([left.owner, left.category]);
     }
+    tx.execute(COUNT_OUT, args![json(&gone.into_iter().collect::<Vec<_>>())?]).await?;
     tx.execute(DROP_WORDS, args![json(&words)?]).await?;
     tx.execute(DROP_CATEGORIES, args![json(&categories)?]).await?;
     Ok(true)

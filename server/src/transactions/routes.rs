@@ -24,7 +24,7 @@ use crate::http::guard::Personal;
 use crate::http::if_match::{IfMatch, etag};
 use crate::http::keyset::{self, KeysetPage};
 use crate::http::page::List;
-use crate::idempotency::{self, Idempotent};
+use crate::idempotency::{self, Idempotent, Work};
 
 /// The routes of the owner.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -136,11 +136,13 @@ async fn create(
     Idempotent(request, key): Idempotent<NewTransaction>,
 ) -> Result<Response, Problem> {
     let (this, owner) = (app.clone(), caller.user);
-    let work = Box::pin(async move {
-        let made = creating::create(&this.ground, owner, request, now).await?;
-        Ok(answer(StatusCode::CREATED, made))
-    });
-    idempotency::once(&app, key, "transactions", Some(owner), now, work).await
+    let work = |receipt| -> Work {
+        Box::pin(async move {
+            let made = creating::create(&this.ground, owner, request, receipt, now).await?;
+            Ok(answer(StatusCode::CREATED, made))
+        })
+    };
+    idempotency::once_with_receipt(&app, key, "transactions", owner, now, work).await
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -13,12 +13,21 @@ crate::statements! {
     /// The ledger of somebody who is not erased; on PostgreSQL nobody else writes in it until the commit.
     HOLD = "SELECT owner_id FROM transaction_ledgers WHERE owner_id = $1 AND user_id IS NOT NULL",
       postgres "SELECT owner_id FROM transaction_ledgers WHERE owner_id = $1 AND user_id IS NOT NULL FOR UPDATE";
+    /// The same, with room for $2 transactions more.
+    GROW = "UPDATE transaction_ledgers SET held = held + $2 WHERE owner_id = $1 AND user_id IS NOT NULL RETURNING held";
+    /// What there is less.
+    SHRINK = "UPDATE transaction_ledgers SET held = held - $2 WHERE owner_id = $1";
     /// A ledger for somebody who has none.
     OPEN = "INSERT INTO transaction_ledgers (owner_id, user_id) SELECT id, id FROM users WHERE id = $1 AND status = 'active'
         ON CONFLICT (owner_id) DO NOTHING";
     /// A new transaction.
-    INSERT = "INSERT INTO transactions (id, owner_id, kind, amount, currency, value, category, occurred_at, created_at, updated_at, version, words, content)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    INSERT = "INSERT INTO transactions (id, owner_id, kind, amount, currency, value, category, occurred_at, created_at, updated_at, version, words, content, receipt)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    /// What a request that was sent before has written.
+    BY_RECEIPT = "SELECT id, kind, amount, currency, category, occurred_at, created_at, updated_at, deleted_at, version, words, content
+        FROM transactions WHERE owner_id = $1 AND receipt = $2";
+    /// That request can be sent anew, for something else.
+    DROP_RECEIPT = "UPDATE transactions SET receipt = NULL WHERE id = $1 AND owner_id = $2";
     /// One, of its owner.
     FIND = "SELECT id, kind, amount, currency, category, occurred_at, created_at, updated_at, deleted_at, version, words, content
         FROM transactions WHERE id = $1 AND owner_id = $2";
@@ -101,8 +110,37 @@ pub(super) async fn hold(tx: &mut Tx, owner: Uuid) -> Result<bool, DbError> {
     Ok(tx.query_opt(HOLD, args![owner]).await?.is_some())
 }
 
-/// Writes a new transaction with its words.
-pub(super) async fn insert(tx: &mut Tx, owner: Uuid, new: &Stored) -> Result<(), DbError> {
+/// Holds the ledger of `owner` as [`hold`] does, and counts `more` transactions in it; how many there are then, `None` when there is no
+/// such person any more.
+pub(super) async fn grow(tx: &mut Tx, owner: Uuid, more: i64) -> Result<Option<i64>, DbError> {
+    if let Some(row) = tx.query_opt(GROW, args![owner, more]).await? {
+        return row.get(0).map(Some);
+    }
+    tx.execute(OPEN, args![owner]).await?;
+    tx.query_opt(GROW, args![owner, more]).await?.map(|row| row.get(0)).transpose()
+}
+
+/// Counts `less` transactions out again.
+pub(super) async fn shrink(tx: &mut Tx, owner: Uuid, less: i64) -> Result<(), DbError> {
+    tx.execute(SHRINK, args![owner, less]).await.map(drop)
+}
+
+/// What the request that `receipt` names has written since `since`. From before that the receipt is taken off: its key is free again, and
+/// whoever uses it means something new.
+pub(super) async fn by_receipt(tx: &mut Tx, owner: Uuid, receipt: Option<Uuid>, since: Timestamp) -> Result<Option<Stored>, DbError> {
+    let Some(receipt) = receipt else { return Ok(None) };
+    let found = tx.query_opt(BY_RECEIPT, args![owner, receipt]).await?.as_ref().map(stored).transpose()?;
+    match found {
+        Some(old) if old.created_at <= since => {
+            tx.execute(DROP_RECEIPT, args![old.id, owner]).await?;
+            Ok(None)
+        }
+        found => Ok(found),
+    }
+}
+
+/// Writes a new transaction with its words, made by the request that `receipt` names.
+pub(super) async fn insert(tx: &mut Tx, owner: Uuid, new: &Stored, receipt: Option<Uuid>) -> Result<(), DbError> {
     let args = args![
         new.id,
         owner,
@@ -116,7 +154,8 @@ pub(super) async fn insert(tx: &mut Tx, owner: Uuid, new: &Stored) -> Result<(),
         new.updated_at,
         new.version,
         new.words.concat(),
-        new.content.clone()
+        new.content.clone(),
+        receipt
     ];
     tx.execute(INSERT, args).await?;
     add_words(tx, owner, new.id, &new.words).await

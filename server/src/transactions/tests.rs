@@ -2,6 +2,8 @@
 
 #[path = "tests/admin.rs"]
 mod admin;
+#[path = "tests/ceiling.rs"]
+mod ceiling;
 #[path = "tests/changes.rs"]
 mod changes;
 #[path = "tests/erasure.rs"]
@@ -16,6 +18,8 @@ mod lists;
 mod model;
 #[path = "tests/money.rs"]
 mod money;
+#[path = "tests/repeats.rs"]
+mod repeats;
 #[path = "tests/search.rs"]
 mod search;
 #[path = "tests/summary.rs"]

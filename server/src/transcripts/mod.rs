@@ -11,6 +11,8 @@
 
 mod admission;
 mod channel;
+mod erasure;
+mod erasure_store;
 mod export;
 mod holding;
 mod live;
@@ -22,6 +24,8 @@ mod store;
 mod stream;
 mod ticket;
 
+pub use erasure::Erased;
+pub use erasure_store::STATEMENTS as ERASURE_STATEMENTS;
 pub use export::EXPORT;
 pub use holding::HOLDING;
 pub use live::{TRANSCRIPT_CHANGED, Transcripts, run};

@@ -3,7 +3,7 @@
 use super::channel;
 use super::merge::{self, Conflict};
 use super::segment::{self, Segment};
-use super::store::{self, Session};
+use super::store::{self, Growth, Session, Stored};
 use crate::app::App;
 use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
@@ -25,6 +25,8 @@ enum Outcome {
 enum Failure {
     /// A final segment would change.
     Refused(Conflict),
+    /// There would be more of the session than is kept.
+    Full(Growth),
     Db(DbError),
     Seal(SealError),
 }
@@ -41,6 +43,7 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
     let sealed: Vec<_> = segments.iter().map(|segment| segment.sealed(&key, session.id, now)).collect();
     let open_after = now.minus(ground.settings.transcripts.grace);
     let idle = ground.settings.voice.idle_ttl;
+    let most = Growth { segments: ground.settings.transcripts.segment_limit, bytes: ground.settings.transcripts.size_limit };
     let (live, presence) = (app.transcripts.clone(), app.presence.clone());
     let work = async move |tx: &mut Tx| {
         let (id, owner) = (session.id, session.owner);
@@ -50,9 +53,13 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
         // A batch is a hundred at most.
         let count = i64::try_from(segments.len()).unwrap_or(i64::MAX);
         let Some(last) = store::take(tx, id, owner, count, open_after, now).await? else { return Ok(Outcome::Over) };
-        let changed = changes(tx, &key, session, &segments).await?;
+        let held = held(tx, session, &segments).await?;
+        let changed = changes(&held, &key, session, &segments)?;
         if changed.is_empty() {
             return Ok(Outcome::Stored(0));
+        }
+        if !store::grow(tx, id, growth(&held, changed.iter().map(|&index| &sealed[index])), most).await? {
+            return Err(Failure::Full(most));
         }
         let rows = changed.iter().zip(positions(last, count, &changed)).map(|(&index, position)| (position, &sealed[index]));
         let written = store::put(tx, id, rows, now).await?;
@@ -86,6 +93,14 @@ pub(super) async fn post(app: &App, session: Session, segments: Vec<Segment>, no
                 "Segment {seq} is final and has other content; a final segment never changes. Nothing of this post was stored."
             )))
         }
+        Err(Failure::Full(most)) => {
+            count("refused", accepted);
+            Err(Problem::new(Code::Conflict).detail(format!(
+                "Of a voice session {} segments and {} bytes are kept at most; with this post there would be more. Nothing of it was stored. \
+                 Go on in another voice session.",
+                most.segments, most.bytes
+            )))
+        }
         Err(Failure::Db(error)) => Err(error.into()),
         Err(Failure::Seal(error)) => Err(error.into()),
     }
@@ -102,15 +117,29 @@ impl From<DbError> for Failure {
     }
 }
 
-/// Which of `segments`, by index, change something.
-async fn changes(tx: &mut Tx, key: &PersonKey, session: Session, segments: &[Segment]) -> Result<Vec<usize>, Failure> {
+/// What is stored under the numbers of `segments`.
+async fn held(tx: &mut Tx, session: Session, segments: &[Segment]) -> Result<Vec<Stored>, DbError> {
     let mut seqs: Vec<i64> = segments.iter().map(|segment| segment.seq).collect();
     seqs.sort_unstable();
     seqs.dedup();
-    let held = store::held(tx, session.id, &seqs).await?;
+    store::held(tx, session.id, &seqs).await
+}
+
+/// Which of `segments`, by index, change something of what is `held`.
+fn changes(held: &[Stored], key: &PersonKey, session: Session, segments: &[Segment]) -> Result<Vec<usize>, Failure> {
     let open = |stored| segment::open(stored, key, session.id).map(Segment::from);
     let held = held.iter().map(open).collect::<Result<Vec<_>, _>>().map_err(Failure::Seal)?;
     merge::changes(&held, segments).map_err(Failure::Refused)
+}
+
+/// What `new` ones, each of another number, add to those that are `held`.
+fn growth<'s>(held: &[Stored], new: impl Iterator<Item = &'s Stored>) -> Growth {
+    // A content is some kilobytes at most.
+    let size = |stored: &Stored| i64::try_from(stored.content.len()).unwrap_or(i64::MAX);
+    new.fold(Growth { segments: 0, bytes: 0 }, |sum, new| match held.iter().find(|old| old.seq == new.seq) {
+        Some(old) => Growth { bytes: sum.bytes + size(new) - size(old), ..sum },
+        None => Growth { segments: sum.segments + 1, bytes: sum.bytes + size(new) },
+    })
 }
 
 fn count(outcome: &'static str, segments: usize) {

@@ -26,6 +26,9 @@ crate::statements! {
         SELECT id, $2::bigint, $5::bigint FROM voice_sessions WHERE id = $1 AND owner_id = $3 AND ends_at > $4
         ON CONFLICT (voice_session_id) DO UPDATE SET position = transcripts.position + excluded.position, last_at = excluded.last_at
         RETURNING position";
+    /// Counts $2 segments and $3 bytes more of a transcript, unless that is more than $4 segments or $5 bytes.
+    GROW = "UPDATE transcripts SET segments = segments + $2, bytes = bytes + $3
+        WHERE voice_session_id = $1 AND segments + $2 <= $4 AND bytes + $3 <= $5";
     /// The segments with these numbers ($2 is JSON: [seq, …]).
     HELD = "SELECT seq, position, is_final, start_ms, end_ms, content, received_at FROM transcript_segments
         WHERE voice_session_id = $1 AND seq IN (SELECT value FROM json_each($2))",
@@ -146,6 +149,20 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<Option<i64>, DbError> {
     tx.query_opt(TAKE, args![session, count, owner, open_after, now]).await?.map(|row| row.get(0)).transpose()
+}
+
+/// By how much a transcript grows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Growth {
+    /// Segments that were not there.
+    pub segments: i64,
+    /// Bytes of sealed content; less than none when shorter ones take the place of longer ones.
+    pub bytes: i64,
+}
+
+/// Counts what comes to the transcript of `session`, of which positions were taken; false when it would be more than `most`.
+pub(super) async fn grow(tx: &mut Tx, session: Uuid, more: Growth, most: Growth) -> Result<bool, DbError> {
+    Ok(tx.execute(GROW, args![session, more.segments, more.bytes, most.segments, most.bytes]).await? == 1)
 }
 
 /// What is stored under these numbers.

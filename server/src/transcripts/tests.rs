@@ -2,6 +2,8 @@
 
 #[path = "tests/across.rs"]
 mod across;
+#[path = "tests/ceiling.rs"]
+mod ceiling;
 #[path = "tests/channel.rs"]
 mod channel;
 #[path = "tests/closing.rs"]

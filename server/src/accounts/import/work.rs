@@ -3,6 +3,7 @@
 //!
 //! Who sent it is asked again before each part: an administrator who lost their role, or was suspended, makes no more accounts.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ use crate::roles::Snapshot;
 use crate::time::Timestamp;
 
 /// Carries a large import out.
-pub const IMPORT: Kind = Kind { name: "users.import", max_attempts: 20, lease: Duration::from_secs(60), at_once: Some(1) };
+pub const IMPORT: Kind =
+    Kind { name: "users.import", max_attempts: 20, lease: Duration::from_secs(60), at_once: Some(1), buried: Some(buried) };
 
 /// Addresses of a dry run that are forgotten in one transaction.
 const FORGOTTEN: i64 = 5_000;
@@ -55,13 +57,15 @@ pub fn handlers(app: &App) -> Vec<(Kind, Handler)> {
 
 async fn run(app: App, job: Claimed) -> Result<(), JobError> {
     let Ticket { import } = job.read()?;
-    let done = all(app.clone(), import).await;
-    if let Err(error) = &done
-        && (matches!(error, JobError::Dead(_)) || job.attempt >= IMPORT.max_attempts)
-    {
-        finish(app.ground.clone(), import, End::Broken).await?;
-    }
-    done
+    all(app, import).await
+}
+
+/// Whoever waits for the report is told, also when each worker of the import was killed.
+fn buried<'t>(tx: &'t mut Tx, job: &'t Claimed, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 't>> {
+    Box::pin(async move {
+        let Ok(Ticket { import }) = job.read::<Ticket>() else { return Ok(()) };
+        store::finish(tx, import, End::Broken, now).await.map(drop)
+    })
 }
 
 async fn all(app: App, id: Uuid) -> Result<(), JobError> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use keystead::accounts::import::IMPORT;
@@ -103,6 +104,23 @@ async fn a_large_dry_run_writes_nobody(store: Store) {
     nothing_is_left(&instance).await;
 }
 
+/// Each worker of it was killed: whoever waits for the report is told with the end of its job.
+async fn an_import_that_kills_its_workers_has_failed(store: Store) {
+    let instance = Instance::start(store).await;
+    let admin = admin(&instance).await;
+    let location = hand_in(&admin.api, ROUTE, &[padding(), person(0)]).await;
+    ended(&admin.api, &location).await;
+    instance.change("UPDATE user_imports SET status = 'running', finished_at = NULL", vec![]).await;
+    let id = location.rsplit_once('/').unwrap().1.to_owned();
+    let (jobs, later) = (instance.running.app.ground.jobs.clone(), instance.clock.now().plus(Duration::from_secs(60)));
+    let ticket = json!({ "import": id });
+    let enqueue = async move |tx: &mut keystead::db::Tx| jobs.enqueue(tx, keystead::accounts::import::IMPORT, &ticket, later).await;
+    instance.running.app.ground.db.write(enqueue).await.unwrap();
+    instance.change("UPDATE jobs SET attempts = max_attempts WHERE kind = 'users.import'", vec![]).await;
+    instance.advance(Duration::from_secs(61));
+    assert_eq!(job(&ended(&admin.api, &location).await).0, "failed");
+}
+
 /// What waits is sealed, and whoever may not import sees nothing of it.
 async fn what_waits_is_sealed(store: Store) {
     let instance = Instance::start(store).await;
@@ -200,7 +218,7 @@ async fn what_never_came_whole_is_swept(store: Store) {
     ended(&admin.api, &location).await;
     let open = "UPDATE user_imports SET status = 'receiving', finished_at = NULL";
     instance.change(open, vec![]).await;
-    let later = instance.advance(std::time::Duration::from_secs(3 * 60 * 60));
+    let later = instance.advance(Duration::from_secs(3 * 60 * 60));
     instance.running.app.housekeep(later).await;
     assert_eq!(instance.count("SELECT count(*) FROM user_imports", vec![]).await, 0);
 }
@@ -312,6 +330,7 @@ async fn where_a_sender_sat_goes_with_them(store: Store) {
 }
 
 both_stores!(
+    an_import_that_kills_its_workers_has_failed,
     a_large_import_is_carried_out_in_the_background,
     a_large_dry_run_writes_nobody,
     what_waits_is_sealed,

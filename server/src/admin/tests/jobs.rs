@@ -13,7 +13,7 @@ use crate::support::{Answer, Instance, SignedIn, Store, both_stores, eventually}
 
 const JOBS: &str = "/api/v1/admin/jobs";
 /// Nobody handles it: it stays where it is put.
-const NOTE: Kind = Kind { name: "test.note", max_attempts: 3, lease: Duration::from_secs(60), at_once: None };
+const NOTE: Kind = Kind { name: "test.note", max_attempts: 3, lease: Duration::from_secs(60), at_once: None, buried: None };
 const OTHER: Kind = Kind { name: "test.other", ..NOTE };
 
 /// A job that is due in an hour.

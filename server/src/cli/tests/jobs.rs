@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::command::{column, keystead};
 use crate::support::{Instance, Store, both_stores, database};
 
-const NOTE: Kind = Kind { name: "test.note", max_attempts: 3, lease: Duration::from_secs(60), at_once: None };
+const NOTE: Kind = Kind { name: "test.note", max_attempts: 3, lease: Duration::from_secs(60), at_once: None, buried: None };
 
 /// A job of a kind that no worker knows, so that it stays where it is.
 async fn note(instance: &Instance) -> String {

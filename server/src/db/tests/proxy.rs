@@ -16,10 +16,19 @@ enum State {
     Silent,
 }
 
+/// Of which statement the answer is to be lost.
+#[derive(Clone, Copy)]
+enum Losing {
+    /// Of the next one with this text.
+    To(&'static str),
+    /// Of the COMMIT of the next transaction with a statement with this text, which its connection parses for the first time.
+    CommitAfter(&'static str),
+}
+
 pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
-    losing: Arc<Mutex<Option<&'static str>>>,
+    losing: Arc<Mutex<Option<Losing>>>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -69,7 +78,13 @@ impl Proxy {
 
     /// The next statement with `text` in it is carried out, but nobody hears of it: its connection ends instead.
     pub fn lose_answer_to(&self, text: &'static str) {
-        *self.losing.lock().unwrap() = Some(text);
+        *self.losing.lock().unwrap() = Some(Losing::To(text));
+    }
+
+    /// The next transaction with a statement that has `text` in it is committed, but nobody hears of it: its connection ends instead. It
+    /// has to be the first one with this statement on its connection.
+    pub fn lose_commit_after(&self, text: &'static str) {
+        *self.losing.lock().unwrap() = Some(Losing::CommitAfter(text));
     }
 
     /// The answer was lost.
@@ -78,14 +93,14 @@ impl Proxy {
     }
 }
 
-async fn wire(mut client: TcpStream, server: (String, u16), mut state: watch::Receiver<State>, losing: Arc<Mutex<Option<&'static str>>>) {
+async fn wire(mut client: TcpStream, server: (String, u16), mut state: watch::Receiver<State>, losing: Arc<Mutex<Option<Losing>>>) {
     if *state.borrow() == State::Cut {
         return;
     }
     let Ok(mut server) = TcpStream::connect(server).await else { return };
     let (mut asked, mut answered) = ([0; 16 * 1024], [0; 16 * 1024]);
     // The statement was parsed on this wire; what comes next executes it.
-    let mut parsed = false;
+    let (mut parsed, mut written) = (false, false);
     loop {
         let open = *state.borrow_and_update() == State::Open;
         tokio::select! {
@@ -99,12 +114,17 @@ async fn wire(mut client: TcpStream, server: (String, u16), mut state: watch::Re
                 if server.write_all(&asked[..count]).await.is_err() {
                     return;
                 }
-                if parsed {
+                if parsed || written && contains(&asked[..count], "COMMIT") {
                     let _ = server.read(&mut answered).await;
                     losing.lock().unwrap().take();
                     return;
                 }
-                parsed = losing.lock().unwrap().is_some_and(|text| contains(&asked[..count], text));
+                let losing = *losing.lock().unwrap();
+                match losing {
+                    Some(Losing::To(text)) => parsed = contains(&asked[..count], text),
+                    Some(Losing::CommitAfter(text)) => written |= contains(&asked[..count], text),
+                    None => parsed = false,
+                }
             }
             read = server.read(&mut answered), if open => {
                 let Ok(count @ 1..) = read else { return };

@@ -37,6 +37,25 @@ async fn two_workers_write_one_file(store: Store) {
     assert!(runs >= 1);
 }
 
+/// Each worker that wrote it was killed: whoever waits for it is told with the end of its job, not three days later.
+async fn a_file_that_kills_its_writers_has_failed(store: Store) {
+    let instance = Instance::start(store).await;
+    let auditor = auditor(&instance).await;
+    let export = ordered(&auditor.api, audit_csv()).await;
+    let id: uuid::Uuid = export["id"].as_str().unwrap().parse().unwrap();
+    instance.change("UPDATE exports SET status = 'running', finished_at = NULL WHERE id = $1", keystead::args![id]).await;
+    let (jobs, later) = (instance.running.app.ground.jobs.clone(), instance.clock.now().plus(std::time::Duration::from_secs(60)));
+    let ticket = json!({"export": id, "person": auditor.id()});
+    let enqueue = async move |tx: &mut keystead::db::Tx| jobs.enqueue(tx, keystead::exports::EXPORT, &ticket, later).await;
+    instance.running.app.ground.db.write(enqueue).await.unwrap();
+    instance.change("UPDATE jobs SET attempts = max_attempts WHERE kind = 'exports.produce'", vec![]).await;
+    instance.advance(std::time::Duration::from_secs(61));
+    let export = super::over(&auditor.api, &id.to_string()).await;
+    assert_eq!((&export["status"], &export["failure"]["code"]), (&json!("failed"), &json!("broken")));
+    assert_eq!(instance.count("SELECT count(*) FROM export_chunks", vec![]).await, 0);
+    assert_eq!(instance.count("SELECT count(*) FROM jobs WHERE state = 'dead'", vec![]).await, 1);
+}
+
 /// Killed while it writes: another instance writes it to its end, and serves it.
 async fn process_killed_while_it_writes(store: Store) {
     let ground = Arc::new(Ground::migrated(store).await);
@@ -73,7 +92,7 @@ async fn process_killed_while_it_writes(store: Store) {
     assert_eq!(lines as i64 - 1, export["progress"]["rows"].as_i64().unwrap());
 }
 
-both_stores!(process_killed_while_it_writes, two_workers_write_one_file);
+both_stores!(a_file_that_kills_its_writers_has_failed, process_killed_while_it_writes, two_workers_write_one_file);
 
 /// Rows of the trail, made by the engine itself: a test that wrote each of them would take minutes.
 async fn rows(instance: &Instance, person: &SignedIn, count: i64) {

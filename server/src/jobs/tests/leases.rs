@@ -52,7 +52,7 @@ async fn a_job_that_kills_its_workers_ends_as_a_dead_letter(engine: Engine) {
 
 async fn a_lease_is_renewed_while_the_handler_runs(engine: Engine) {
     const UNTIL: Sql = same("SELECT leased_until FROM jobs");
-    const SHORT: Kind = Kind { name: NOTE.name, max_attempts: 4, lease: Duration::from_millis(40), at_once: None };
+    const SHORT: Kind = Kind { name: NOTE.name, max_attempts: 4, lease: Duration::from_millis(40), at_once: None, buried: None };
     let ground = Ground::new(engine).await;
     let (jobs, other, hung, seen) = (ground.jobs(), ground.jobs(), Seen::default(), Seen::default());
     let stop = CancellationToken::new();

@@ -90,6 +90,29 @@ async fn a_kind_is_never_run_more_often_than_it_says_and_all_of_it_is_run(engine
     worker.await.unwrap();
 }
 
+/// What another instance enqueues wakes nobody here: it is found by the look of each second, whatever fills its own places meanwhile.
+async fn a_kind_that_fills_its_own_places_keeps_nobody_from_looking(engine: Engine) {
+    let ground = Ground::new(engine).await;
+    let (jobs, elsewhere, hung, done) = (ground.jobs(), ground.jobs(), Seen::default(), Seen::default());
+    let stop = CancellationToken::new();
+    let handlers = [vec![stuck(ONE, &hung)], noting(&done, || Ok(()))].concat();
+    let worker = jobs.run(handlers, 8, NO_GRACE, stop.clone());
+    // What happens at the start of a worker is over.
+    enqueue(&ground, &jobs, NOTE, ground.clock.now()).await;
+    eventually("the first one", async || (jobs.depth().await.unwrap() == Depth::default()).then_some(())).await;
+    // It fills the only place of its kind, and nobody is woken after that.
+    enqueue(&ground, &jobs, ONE, ground.clock.now()).await;
+    eventually("the one that hangs", async || (hung.len() == 1).then_some(())).await;
+    let enqueued = tokio::time::Instant::now();
+    enqueue(&ground, &elsewhere, NOTE, ground.clock.now()).await;
+    eventually("what another instance enqueued", async || (done.len() == 2).then_some(())).await;
+    // The next thing that would make the worker look by chance is the measuring, five seconds after its start.
+    assert!(enqueued.elapsed() < Duration::from_secs(3), "{:?}", enqueued.elapsed());
+    assert_eq!(hung.len(), 1);
+    stop.cancel();
+    worker.await.unwrap();
+}
+
 async fn one_place_is_enough_for_a_kind_with_a_number(engine: Engine) {
     let ground = Ground::new(engine).await;
     let (jobs, done, now) = (ground.jobs(), Seen::default(), ground.clock.now());
@@ -122,6 +145,7 @@ async fn what_is_put_off_waits_without_costing_an_attempt(engine: Engine) {
 }
 
 both_engines!(
+    a_kind_that_fills_its_own_places_keeps_nobody_from_looking,
     a_kind_that_hangs_leaves_room_for_the_others,
     all_kinds_that_hang_together_leave_the_last_places,
     a_kind_is_never_run_more_often_than_it_says_and_all_of_it_is_run,

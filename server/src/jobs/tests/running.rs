@@ -161,7 +161,7 @@ async fn stopping_hands_back_what_does_not_end(engine: Engine) {
 }
 
 async fn a_kind_of_a_newer_version_is_left_to_it(engine: Engine) {
-    const NEW: Kind = Kind { name: "test.new", max_attempts: 1, lease: Duration::from_secs(60), at_once: None };
+    const NEW: Kind = Kind { name: "test.new", max_attempts: 1, lease: Duration::from_secs(60), at_once: None, buried: None };
     let ground = Ground::new(engine).await;
     let (old, new, seen) = (ground.jobs(), ground.jobs(), Seen::default());
     enqueue(&ground, &new, NEW, ground.clock.now()).await;

@@ -20,7 +20,7 @@ crate::statements! {
         WHERE id = $1 AND used_at IS NULL AND expires_at > $2
             AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = oauth_codes.session_id AND sessions.ended_at IS NULL)";
     /// Forgets codes.
-    PURGE = "DELETE FROM oauth_codes WHERE expires_at < $1";
+    PURGE = "DELETE FROM oauth_codes WHERE id IN (SELECT id FROM oauth_codes WHERE expires_at < $1 LIMIT $2)";
     /// What a person agreed to for a client.
     FIND_CONSENT = "SELECT id, client_id, scopes, resources, given_at FROM oauth_consents WHERE user_id = $1 AND client_id = $2";
     /// A person agrees to (now) this.
@@ -139,9 +139,9 @@ pub(super) async fn redeem(tx: &mut Tx, id: Uuid, session: Uuid, now: Timestamp)
     Ok(tx.execute(REDEEM, args![id, now, session]).await? == 1)
 }
 
-/// Forgets codes that expired before `before`: until then a second use is recognised.
-pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE, args![before]).await.map(|_| ())
+/// Forgets up to `rows` codes that expired before `before`, until when a second use is recognised; how many.
+pub async fn purge(db: &Db, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    Ok(db.write_one(PURGE, args![before, rows]).await?.1)
 }
 
 fn consent(row: &Row) -> Result<Consent, DbError> {

@@ -38,7 +38,7 @@ use crate::time::Timestamp;
 /// Tells one client of the end of one session. After twelve attempts a person has to look. Others decide how long one takes, so
 /// few run at a time.
 pub const BACKCHANNEL_LOGOUT: Kind =
-    Kind { name: "oauth.backchannel_logout", max_attempts: 12, lease: Duration::from_secs(30), at_once: Some(2) };
+    Kind { name: "oauth.backchannel_logout", max_attempts: 12, lease: Duration::from_secs(30), at_once: Some(2), buried: None };
 
 /// A notice that is older than this is not put off any more: what it ends has expired by itself, or a person has to look.
 const OLDEST: Duration = Duration::from_secs(6 * 60 * 60);

@@ -31,7 +31,7 @@ crate::statements! {
         WHERE id = $1 AND state = 'approved' AND expires_at > $2
             AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = oauth_device_requests.session_id AND sessions.ended_at IS NULL)";
     /// Forgets what nobody can use any more.
-    PURGE = "DELETE FROM oauth_device_requests WHERE expires_at < $1";
+    PURGE = "DELETE FROM oauth_device_requests WHERE id IN (SELECT id FROM oauth_device_requests WHERE expires_at < $1 LIMIT $2)";
 }
 
 /// So long a device that is late is told that it is late.
@@ -188,7 +188,7 @@ pub(super) async fn redeem(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<bool
     Ok(tx.execute(REDEEM, args![id, now]).await? == 1)
 }
 
-/// Forgets requests that expired a while ago.
-pub async fn purge(tx: &mut Tx, now: Timestamp) -> Result<(), DbError> {
-    tx.execute(PURGE, args![now.minus(KEEP_EXPIRED)]).await.map(|_| ())
+/// Forgets up to `rows` requests that expired a while ago; how many.
+pub async fn purge(db: &Db, now: Timestamp, rows: i64) -> Result<u64, DbError> {
+    Ok(db.write_one(PURGE, args![now.minus(KEEP_EXPIRED), rows]).await?.1)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{RESERVE, at, commit, consume, recorded, release, reserve, state, with_quota};
-use crate::support::{Instance, Store, both_stores};
+use crate::support::{Client, Instance, Store, both_stores};
 
 async fn what_is_reserved_is_not_there_for_others(store: Store) {
     let instance = with_quota(store, "100/1d").start().await;
@@ -174,7 +174,32 @@ async fn reserving_with_a_key_reserves_once(store: Store) {
     assert_eq!((one, state(&ada.api).await), (two, (0, 30, 70)));
 }
 
+/// A reservation may live longer than the key that it was made with.
+async fn a_day_later_the_key_reserves_anew(store: Store) {
+    let instance = with_quota(store, "100/30d").start().await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let long = json!({"amount": 30, "ttlSeconds": 86_400});
+    let made = |api: Client| {
+        let long = long.clone();
+        async move { api.with("idempotency-key", "one").post(RESERVE, long).await.expect(201).str("/reservation/id").to_owned() }
+    };
+    let first = made(ada.api.clone()).await;
+    instance.advance(Duration::from_secs(86_400 - 60));
+    let ada = instance.signed_in("ada@example.com").await;
+    // The answer was lost; the receipt is as good as the key would be.
+    instance.change("DELETE FROM idempotency_keys", Vec::new()).await;
+    assert_eq!(made(ada.api.clone()).await, first);
+    instance.change("DELETE FROM idempotency_keys", Vec::new()).await;
+    instance.advance(Duration::from_secs(60));
+    let second = made(ada.api.clone()).await;
+    assert_ne!(second, first);
+    instance.change("DELETE FROM idempotency_keys", Vec::new()).await;
+    assert_eq!(made(ada.api.clone()).await, second);
+    assert_eq!(state(&ada.api).await, (0, 30, 70), "the first one has expired");
+}
+
 both_stores!(
+    a_day_later_the_key_reserves_anew,
     a_day_is_put_away_once,
     a_reservation_belongs_to_the_day_in_which_it_was_made,
     a_reservation_expires_by_itself,
