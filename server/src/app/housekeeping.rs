@@ -174,6 +174,7 @@ impl App {
             .db
             .write(async move |tx| {
                 codes::purge_expired(tx, old).await?;
+                codes::purge_tickets(tx, now).await?;
                 idempotency::purge(tx, now).await?;
                 tokens::purge(tx, now.minus(KEEP_TOKENS)).await?;
                 oauth::purge(tx, old).await?;
