@@ -438,15 +438,6 @@ pub async fn take_address(app: &App, visit: &Visit, policy: Policy) -> Result<()
     take(app, visit, policy, visit.client().limit_key().as_ref()).await
 }
 
-/// Refuses when the budget of the caller's address is used up, and takes nothing from it: whoever then turns out to have guessed is
-/// counted with [`take_address`].
-///
-/// # Errors
-/// `rate_limited`.
-pub async fn look_address(app: &App, visit: &Visit, policy: Policy) -> Result<(), Problem> {
-    app.ground.limiter.look(policy, visit.client().limit_key().as_ref(), visit.now()).await
-}
-
 /// Takes one from the budget of `key` and notes it for the answer.
 pub async fn take(app: &App, visit: &Visit, policy: Policy, key: &[u8]) -> Result<(), Problem> {
     if let Some(headers) = app.ground.limiter.check(policy, key, visit.now()).await? {

@@ -17,7 +17,7 @@ use crate::error::{Code, Problem, ProblemBody};
 use crate::flags::declared::REALTIME_PRESENCE;
 use crate::http::challenge::Scheme;
 use crate::http::extract::Json;
-use crate::http::guard::{Caller, Presented, admit, look_address, presented, take, take_address};
+use crate::http::guard::{Caller, Presented, admit, presented, take, take_address};
 use crate::http::{Policy, Visit};
 use crate::time::Timestamp;
 
@@ -156,7 +156,7 @@ async fn holder(app: &App, visit: &Visit, parts: &Parts, proof: &Proof) -> Resul
 }
 
 async fn by_ticket(app: &App, visit: &Visit, secret: &str) -> Result<Holder, Problem> {
-    look_address(app, visit, Policy::Global).await?;
+    app.ground.limiter.look(Policy::Global, visit.client().limit_key().as_ref(), visit.now()).await?;
     let Some(holder) = ticket::redeem(&app.ground, secret, visit.now()).await? else {
         take_address(app, visit, Policy::Global).await?;
         let detail = "The ticket is not good: it was used, it is too old, or it never was one. Make a new one.";

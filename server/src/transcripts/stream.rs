@@ -19,7 +19,7 @@ use super::{admission, ticket};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::extract::{Json, Path, Query};
-use crate::http::guard::{Caller, admit, look_address, presented, take, take_address};
+use crate::http::guard::{Caller, admit, presented, take, take_address};
 use crate::http::{Policy, Visit};
 use crate::time::Timestamp;
 
@@ -141,7 +141,7 @@ async fn listener(
     let presented = presented(parts);
     let ticket = query.and_then(|query| query.ticket.as_deref());
     if presented.is_none() {
-        look_address(app, visit, Policy::Global).await?;
+        app.ground.limiter.look(Policy::Global, visit.client().limit_key().as_ref(), visit.now()).await?;
     }
     let visitor = match (heard, ticket) {
         _ if presented.is_some() => None,
