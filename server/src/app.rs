@@ -275,8 +275,10 @@ const TOPICS: &[&str] = &[
     oauth::CLIENT_CHANGED,
     oauth::TOKEN_REVOKED,
     transcripts::TRANSCRIPT_CHANGED,
-    presence::REALTIME,
 ];
+
+/// Topics of which much may come: it is never in the way of the others, and does not wait for a line that is lost.
+const BULK_TOPICS: &[&str] = &[presence::REALTIME];
 
 /// Who acts when sessions are ended.
 fn sessions_ended(oauth: &OAuth, voice: &Voice) -> Vec<Arc<dyn SessionsEnded>> {

@@ -20,11 +20,11 @@ use crate::jobs::Jobs;
 use crate::mail::{Branding, Mailbox, Mailer};
 use crate::oauth::OAuth;
 use crate::passwords::Attempts;
-use crate::presence::Presence;
+use crate::presence::{self, Presence};
 use crate::roles::Roles;
 use crate::secret::{Argon2Cost, Keyring, PasswordPool, Random, RootKeys, SealError, Signer};
 use crate::sessions::Sessions;
-use crate::shared::{Patience, Shared};
+use crate::shared::{News, Patience, Shared};
 use crate::time::Clock;
 use crate::tokens::Tokens;
 use crate::transcripts::Transcripts;
@@ -102,10 +102,11 @@ impl App {
         let access_ttl = settings.tokens.longest();
         let signer =
             Signer::open(db.clone(), roots.clone(), random.clone(), clock.clone(), access_ttl).await.map_err(StartError::Keyring)?;
+        let news = News { topics: super::TOPICS, bulk: super::BULK_TOPICS, roots: roots.clone() };
         let shared = match &settings.redis_url {
-            Some(url) => Shared::redis_with(url.expose_secret(), clock.clone(), super::TOPICS, patience).await?,
+            Some(url) => Shared::redis_with(url.expose_secret(), clock.clone(), news, patience).await?,
             None => match db.exchange() {
-                Some(exchange) => Shared::over_database(exchange, clock.clone(), super::TOPICS),
+                Some(exchange) => Shared::over_database(exchange, clock.clone(), news),
                 None => Shared::in_process(clock.clone()),
             },
         };
@@ -127,14 +128,15 @@ impl App {
         let roles = Roles::new(ground.clone());
         roles.reload().await.map_err(StartError::Database)?;
         let oauth = OAuth::new(ground.clone());
-        let voice = Voice::new(ground.clone());
+        let (announcer, announcements) = presence::announcements();
+        let voice = Voice::new(ground.clone(), announcer);
         let sessions = Sessions::new(ground.clone(), people.clone(), roles.clone(), super::sessions_ended(&oauth, &voice));
         let tokens = Tokens::new(ground.clone());
         let lifecycle = Lifecycle::new(ground.clone(), people.clone(), super::access_lost(&sessions, &tokens, &voice), super::emptied());
         let flags = Flags::new(ground.clone());
         let transcripts = Transcripts::new(ground.clone());
         let channels = super::realtime_channels(&voice, &transcripts);
-        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), channels);
+        let presence = Presence::new(ground.clone(), sessions.clone(), flags.clone(), channels, announcements);
         let parts = Parts {
             ground,
             people,

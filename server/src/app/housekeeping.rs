@@ -194,6 +194,7 @@ impl App {
         steps.run("unconfirmed sign-ups", self.expire_unconfirmed(now)).await;
         steps.run("sessions that are over", sessions::purge(ground, now.minus(days(retention.sessions)))).await;
         steps.run("codes", purged(|rows| codes::purge_expired(db, old, rows))).await;
+        steps.run("tickets", purged(|rows| codes::purge_tickets(db, now, rows))).await;
         steps.run("answers to repeated requests", purged(|rows| idempotency::purge(db, now, rows))).await;
         steps.run("personal tokens", purged(|rows| tokens::purge(db, now.minus(KEEP_TOKENS), rows))).await;
         steps.run("revoked tokens", purged(|rows| oauth::purge(db, old, rows))).await;

@@ -13,7 +13,7 @@ mod store;
 use crate::privacy::{Erasure, Holding, Kept, Records};
 
 pub use secret::{LinkSecret, normalise_code};
-pub use store::{Issued, NewCode, STATEMENTS, Used, issue, link_owner, purge_expired, use_code, use_link, void};
+pub use store::{Issued, NewCode, STATEMENTS, Used, issue, link_owner, purge_expired, purge_tickets, use_code, use_link, void};
 
 /// What this slice holds about people.
 pub const HOLDING: Holding = Holding {

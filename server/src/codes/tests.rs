@@ -122,7 +122,13 @@ async fn only_hashes_are_stored(store: Store) {
 async fn expired_codes_are_purged(store: Store) {
     let instance = Instance::start(store).await;
     let code = issue(&instance, Purpose::VerifyEmail, Uuid::from_u128(1), None).await;
+    // Of tickets there are many, and nobody asks for them later.
+    for purpose in [Purpose::RealtimeTicket, Purpose::TranscriptTicket] {
+        issue(&instance, purpose, Uuid::from_u128(1), Some(b"carried along")).await;
+    }
     let rows = async || instance.count("SELECT count(*) FROM codes", vec![]).await;
+    instance.running.app.housekeep(instance.clock.now()).await;
+    assert_eq!(rows().await, 3);
     instance.running.app.housekeep(instance.advance(2 * HOUR)).await;
     assert!(try_code(&instance, Purpose::VerifyEmail, Uuid::from_u128(1), &code).await.is_none(), "expired");
     assert_eq!(rows().await, 1);

@@ -34,6 +34,8 @@ pub struct Limits {
     pub device_request: Budget,
     /// Typing the code of a device, per person and per address.
     pub device_code: Budget,
+    /// Making tickets for realtime connections and live transcripts, per user.
+    pub ticket: Budget,
     /// Starting voice sessions, per address.
     pub voice_session: Budget,
     /// Asking for voice tokens, per address.
@@ -56,6 +58,7 @@ impl Limits {
             verify_resend: rate("limits.verify_resend")?,
             device_request: rate("limits.device_request")?,
             device_code: rate("limits.device_code")?,
+            ticket: rate("limits.ticket")?,
             voice_session: rate("limits.voice_session")?,
             voice_token: rate("limits.voice_token")?,
             transcript: rate("limits.transcript")?,

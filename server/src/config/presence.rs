@@ -25,7 +25,9 @@ pub struct Presence {
     pub connections_per_address: u32,
     /// Channels that one connection may join.
     pub channels_per_connection: u32,
-    /// Messages that a connection may send per second; twice as many at once.
+    /// Connections that one channel may have, on all instances.
+    pub members_per_channel: usize,
+    /// Messages that a connection may send per second, and all of a person together twice as many; twice as many at once.
     pub messages_per_second: u32,
     /// Longest message of a client, in bytes.
     pub frame_limit: usize,
@@ -44,6 +46,7 @@ impl Presence {
             connections_per_user: values.get("presence.connections_per_user", parse::number)?,
             connections_per_address: values.get("presence.connections_per_address", parse::number)?,
             channels_per_connection: values.get("presence.channels_per_connection", parse::number)?,
+            members_per_channel: values.get("presence.members_per_channel", parse::number)?,
             messages_per_second: values.get("presence.messages_per_second", parse::number)?,
             frame_limit: values.get("presence.frame_limit", parse::size)?,
             send_buffer: values.get("presence.send_buffer", parse::size)?,

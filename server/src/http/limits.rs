@@ -36,6 +36,8 @@ pub enum Policy {
     DeviceRequest,
     /// Typing the code of a device, per person and per address.
     DeviceCode,
+    /// Making a ticket for a realtime connection or a live transcript, per user.
+    Ticket,
     /// Starting a voice session, per address.
     VoiceSession,
     /// Taking a voice token, per address.
@@ -56,6 +58,7 @@ impl Policy {
         Policy::VerifyResend,
         Policy::DeviceRequest,
         Policy::DeviceCode,
+        Policy::Ticket,
         Policy::VoiceSession,
         Policy::VoiceToken,
         Policy::Transcript,
@@ -73,6 +76,7 @@ impl Policy {
             Self::VerifyResend => "verify_resend",
             Self::DeviceRequest => "device_request",
             Self::DeviceCode => "device_code",
+            Self::Ticket => "ticket",
             Self::VoiceSession => "voice_session",
             Self::VoiceToken => "voice_token",
             Self::Transcript => "transcript",
@@ -91,6 +95,7 @@ impl Policy {
             Self::VerifyResend => limits.verify_resend,
             Self::DeviceRequest => limits.device_request,
             Self::DeviceCode => limits.device_code,
+            Self::Ticket => limits.ticket,
             Self::VoiceSession => limits.voice_session,
             Self::VoiceToken => limits.voice_token,
             Self::Transcript => limits.transcript,
@@ -118,16 +123,30 @@ impl Limiter {
             return Ok(None);
         }
         let decision = self.shared.take(policy.name(), key, policy.budget(&self.settings), 1, now).await;
-        let headers = LimitHeaders::new(policy, &decision);
         if decision.allowed {
-            return Ok(Some(headers));
+            return Ok(Some(LimitHeaders::new(policy, &decision)));
         }
-        metrics::counter!("keystead_limit_hits_total", "policy" => policy.name()).increment(1);
-        let wait = in_words(decision.retry_after);
-        let problem =
-            Problem::new(Code::RateLimited).detail(format!("Too many requests. Try again in {wait}.")).retry_after(decision.retry_after);
-        Err(headers.into_iter().fold(problem, |problem, (name, value)| problem.header(name, value)))
+        Err(refused(policy, &decision, decision.retry_after))
     }
+
+    /// Counts nothing, and refuses when the budget is used up: before work for somebody whose request is counted only if it
+    /// turns out to be a guess.
+    ///
+    /// # Errors
+    /// As [`Limiter::check`].
+    pub async fn look(&self, policy: Policy, key: &[u8], now: Timestamp) -> Result<(), Problem> {
+        if !self.settings.enabled {
+            return Ok(());
+        }
+        let decision = self.shared.take(policy.name(), key, policy.budget(&self.settings), 0, now).await;
+        if decision.remaining > 0 { Ok(()) } else { Err(refused(policy, &decision, decision.reset_after)) }
+    }
+}
+
+fn refused(policy: Policy, decision: &Decision, wait: std::time::Duration) -> Problem {
+    metrics::counter!("keystead_limit_hits_total", "policy" => policy.name()).increment(1);
+    let problem = Problem::new(Code::RateLimited).detail(format!("Too many requests. Try again in {}.", in_words(wait))).retry_after(wait);
+    LimitHeaders::new(policy, decision).into_iter().fold(problem, |problem, (name, value)| problem.header(name, value))
 }
 
 /// The limit headers of one answer; several policies stand in one list.

@@ -12,11 +12,20 @@ use crate::error::{Code, Problem};
 
 /// The longest name of a channel, in bytes.
 pub const NAME_MAX: usize = 128;
+/// Channels that a slice is asked about at once.
+const ASKED_AT_ONCE: usize = 500;
 
 /// Decides who may join the channels of one kind.
 pub trait Authorizer: Send + Sync {
     /// Whether `user` may join the channel `name` (what follows the colon) now. Whoever may not is told that there is no such channel.
     fn may_join<'a>(&'a self, user: Uuid, name: &'a str) -> Pin<Box<dyn Future<Output = Result<bool, Problem>> + Send + 'a>>;
+
+    /// Which of the channels `names` are over, without anybody having said so: whoever is in one is made to leave. Asked twice a
+    /// minute about those with listeners.
+    fn over<'a>(&'a self, names: &'a [&'a str]) -> Pin<Box<dyn Future<Output = Result<Vec<String>, Problem>> + Send + 'a>> {
+        let _ = names;
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// The kinds that slices brought.
@@ -27,6 +36,27 @@ impl Kinds {
     /// Kinds by their name, such as `voice`.
     pub fn new(brought: Vec<(&'static str, Arc<dyn Authorizer>)>) -> Self {
         Self(brought)
+    }
+
+    /// Whether somebody has to look up who may join `channel`.
+    pub fn looks_up(&self, channel: &str) -> bool {
+        split(channel).is_some_and(|(kind, _)| self.0.iter().any(|(known, _)| *known == kind))
+    }
+
+    /// Which of `channels` are over.
+    ///
+    /// # Errors
+    /// The slice that knows cannot tell.
+    pub async fn over(&self, channels: &[Arc<str>]) -> Result<Vec<String>, Problem> {
+        let mut over = Vec::new();
+        for (kind, authorizer) in &self.0 {
+            let of_kind = |channel: &'_ Arc<str>| split(channel).is_some_and(|(of, _)| of == *kind);
+            let names: Vec<&str> = channels.iter().filter(|channel| of_kind(channel)).map(|channel| &channel[kind.len() + 1..]).collect();
+            for names in names.chunks(ASKED_AT_ONCE) {
+                over.extend(authorizer.over(names).await?.into_iter().map(|name| format!("{kind}:{name}")));
+            }
+        }
+        Ok(over)
     }
 
     /// Lets `user` into `channel`, or says why not.

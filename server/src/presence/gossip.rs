@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::frame::Shown;
-use crate::secret::{Purpose, RootKeys};
+use crate::secret::{Purpose, RootKeys, Sealer};
 use crate::time::Timestamp;
 
 /// Fan-out topic of all of it.
 pub const REALTIME: &str = "realtime";
 
 /// Separates these messages from whatever else is sealed under the same key.
-const CONTEXT: &[u8] = b"realtime gossip 1";
+const CONTEXT: &[u8] = b"realtime gossip 2";
 /// Places in one part of a state.
 const PART: usize = 200;
 
@@ -28,6 +28,8 @@ const PART: usize = 200;
 #[derive(Deserialize, Serialize)]
 pub(super) struct Message {
     pub from: Uuid,
+    /// When it was said, in microseconds since the Unix epoch.
+    pub at: i64,
     pub word: Word,
 }
 
@@ -83,27 +85,36 @@ impl Place {
 }
 
 /// Seals messages, because what people show of themselves passes through servers that others may look into; and so that two
-/// installations on one Redis, with one master key even, do not hear each other.
+/// installations on one Redis, with one master key even, do not hear each other. Each start of an instance has a key of its own:
+/// there may be thousands of messages a second, for years.
 pub(super) struct Envelope {
     roots: RootKeys,
+    me: Uuid,
+    sealer: Sealer,
     context: Vec<u8>,
 }
 
 impl Envelope {
-    /// `installation`: what its instances have in common and nobody else has.
-    pub(super) fn new(roots: RootKeys, installation: &[u8]) -> Self {
-        Self { roots, context: [CONTEXT, installation].concat() }
+    /// `installation`: what its instances have in common and nobody else has. `me`: this start of this instance.
+    pub(super) fn new(roots: RootKeys, installation: &[u8], me: Uuid) -> Self {
+        Self { sealer: roots.sealer(Purpose::Gossip, me.as_bytes()), roots, me, context: [CONTEXT, installation].concat() }
     }
 
-    pub(super) fn seal(&self, message: &Message) -> Vec<u8> {
+    pub(super) fn seal(&self, word: Word, now: Timestamp) -> Vec<u8> {
+        let message = Message { from: self.me, at: now.as_micros(), word };
         // Plain values and text keys always serialise.
-        self.roots.seal(Purpose::System, &self.context, &serde_json::to_vec(message).unwrap_or_default())
+        let sealed = self.sealer.seal(&self.context, &serde_json::to_vec(&message).unwrap_or_default());
+        [self.me.as_bytes().as_slice(), &sealed].concat()
     }
 
-    /// `None` for what no instance of this installation has sent in this form.
+    /// `None` for what no other instance of this installation has sent in this form.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Message> {
-        let plain = self.roots.open(Purpose::System, &self.context, sealed).ok()?;
-        serde_json::from_slice(&plain).ok()
+        let (from, sealed) = sealed.split_first_chunk::<16>()?;
+        if from == self.me.as_bytes() {
+            return None;
+        }
+        let plain = self.roots.open_of(Purpose::Gossip, from, &self.context, sealed).ok()?;
+        serde_json::from_slice(&plain).ok().filter(|message: &Message| message.from.as_bytes() == from)
     }
 }
 
@@ -119,6 +130,8 @@ pub(super) fn parts(seq: u64, places: &[Place]) -> Vec<Word> {
 struct Known {
     /// The last thing it told that was followed without a gap; `None` while its state is awaited.
     seq: Option<u64>,
+    /// The highest number of what it had published.
+    published: u64,
     heard: Timestamp,
     /// When it first seemed to be gone.
     suspected: Option<Timestamp>,
@@ -153,7 +166,7 @@ impl Others {
     /// Notes that an instance was heard; whether for the first time.
     pub(super) fn hear(&mut self, from: Uuid, now: Timestamp) -> bool {
         let new = !self.0.contains_key(&from);
-        let fresh = || Known { seq: None, heard: now, suspected: None, parts_at: None, gathering: None, asked: None };
+        let fresh = || Known { seq: None, published: 0, heard: now, suspected: None, parts_at: None, gathering: None, asked: None };
         let known = self.0.entry(from).or_insert_with(fresh);
         (known.heard, known.suspected) = (now, None);
         new
@@ -178,6 +191,13 @@ impl Others {
                 Follows::Ask { missed }
             }
         }
+    }
+
+    /// Whether what `from` publishes with the number `seq` was not heard before.
+    pub(super) fn is_news(&mut self, from: Uuid, seq: u64) -> bool {
+        let Some(known) = self.0.get_mut(&from).filter(|known| seq > known.published) else { return false };
+        known.published = seq;
+        true
     }
 
     /// Takes a part of a state; everything once it is whole, unless nothing was missing.

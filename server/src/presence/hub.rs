@@ -2,19 +2,21 @@
 //!
 //! Nothing here waits: frames go into outboxes, words for other instances into `words`. Joins and leaves are gathered and told
 //! a few times a second ([`Hub::tick`]), so that a thousand people who come at once are a handful of frames to each and not a
-//! thousand.
+//! thousand. What one connection changes in one channel is told about once a second, the last of it in the end: a thousand
+//! people are not to be kept busy by one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::announce::Announcement;
 use super::close::Close;
 use super::connection::{Connection, Health};
 use super::frame::{self, Nothing, Shown};
 use super::gossip::{Change, Others, Place, Word};
+use super::pace::Pace;
 use super::roster::Roster;
 use crate::config;
 use crate::error::{Code, Problem};
@@ -22,22 +24,38 @@ use crate::http::client_ip::LimitKey;
 use crate::time::Timestamp;
 
 mod hear;
+mod places;
 mod tell;
+
+use places::{Parked, Person};
 
 struct Live {
     connection: Arc<Connection>,
     epoch: u32,
     joined: u32,
+    /// The lost place that it counts instead of.
+    lent: Option<Uuid>,
 }
 
-/// A connection that was lost and may come back.
-struct Parked {
-    until: Timestamp,
-    session: Uuid,
+/// The `ref` of a frame that is answered by a state.
+type Reference = Option<Box<str>>;
+
+/// The states that a connection is owed in a channel.
+#[derive(Default)]
+struct Owed {
+    /// In answer to these, at the next tick.
+    asked: Vec<Reference>,
+    /// In answer to this, when the connection may have another one.
+    late: Option<Reference>,
+    /// In answer to nothing: something may have been missed.
+    missed: bool,
 }
 
-/// A connection that asked for a state, and the `ref` of its frame.
-type Asked = (Uuid, Option<Box<str>>);
+impl Owed {
+    fn is_due(&self) -> bool {
+        self.missed || !self.asked.is_empty()
+    }
+}
 
 /// See the module.
 pub(super) struct Hub {
@@ -45,12 +63,14 @@ pub(super) struct Hub {
     settings: config::Presence,
     live: HashMap<Uuid, Live>,
     parked: HashMap<Uuid, Parked>,
-    per_user: HashMap<Uuid, u32>,
+    people: HashMap<Uuid, Person>,
     per_address: HashMap<LimitKey, u32>,
     roster: Roster,
     listeners: HashMap<Arc<str>, HashMap<Uuid, Arc<Connection>>>,
-    /// Whom a state is owed, and the `ref` of the frame that asked for it.
-    owed: HashMap<Arc<str>, Vec<Asked>>,
+    /// Whom a state is owed.
+    owed: HashMap<Arc<str>, HashMap<Uuid, Owed>>,
+    /// How often a connection gets the state of a channel.
+    states: Pace<(Arc<str>, Uuid)>,
     others: Others,
     seq: u64,
     changes: Vec<Change>,
@@ -68,11 +88,12 @@ impl Hub {
             settings,
             live: HashMap::new(),
             parked: HashMap::new(),
-            per_user: HashMap::new(),
+            people: HashMap::new(),
             per_address: HashMap::new(),
             roster: Roster::default(),
             listeners: HashMap::new(),
             owed: HashMap::new(),
+            states: Pace::default(),
             others: Others::default(),
             seq: 0,
             changes: Vec::new(),
@@ -92,76 +113,6 @@ impl Hub {
         self.live.len()
     }
 
-    /// Takes a connection in, unless there are too many.
-    pub(super) fn open(&mut self, id: Uuid, connection: Arc<Connection>) -> Result<(), Problem> {
-        if self.live.len() >= self.settings.max_connections {
-            return Err(Problem::new(Code::Overloaded).retry_after(Duration::from_secs(5)));
-        }
-        let of_user = self.per_user.entry(connection.user).or_default();
-        let of_address = self.per_address.entry(connection.address).or_default();
-        if *of_user >= self.settings.connections_per_user || *of_address >= self.settings.connections_per_address {
-            let detail = "Too many connections are open. Close one, or wait until one that was lost is noticed.";
-            let problem = Problem::new(Code::RateLimited).detail(detail).retry_after(self.settings.heartbeat * 2);
-            self.let_go(connection.user, connection.address);
-            return Err(problem);
-        }
-        *of_user += 1;
-        *of_address += 1;
-        self.live.insert(id, Live { connection, epoch: 0, joined: 0 });
-        self.count();
-        Ok(())
-    }
-
-    /// Lets a connection go whose socket is gone; `parks` when it may come back.
-    pub(super) fn close(&mut self, id: Uuid, connection: &Arc<Connection>, parks: bool, now: Timestamp) {
-        let (user, address) = (connection.user, connection.address);
-        for count in [self.per_user.get_mut(&user), self.per_address.get_mut(&address)].into_iter().flatten() {
-            *count = count.saturating_sub(1);
-        }
-        self.let_go(user, address);
-        // Somebody else may have its place by now.
-        if !self.live.get(&id).is_some_and(|live| Arc::ptr_eq(&live.connection, connection)) {
-            return;
-        }
-        self.live.remove(&id);
-        self.count();
-        let channels: Vec<Arc<str>> = self.roster.peer(id).map(|peer| peer.channels.clone()).unwrap_or_default();
-        channels.iter().for_each(|channel| self.deafen(id, channel));
-        if channels.is_empty() {
-            return;
-        }
-        if parks && !self.settings.resume_window.is_zero() {
-            self.parked.insert(id, Parked { until: now.plus(self.settings.resume_window), session: connection.session });
-        } else {
-            self.gone(id);
-        }
-    }
-
-    /// Has `fresh` take the place of the lost connection `lost` at `epoch`; its new epoch, or `None` when that place is not
-    /// there (any more).
-    pub(super) fn resume(&mut self, fresh: Uuid, lost: Uuid, epoch: u32) -> Option<u32> {
-        let live = self.live.get(&fresh).filter(|live| live.joined == 0)?;
-        let peer = self.roster.peer(lost).filter(|peer| peer.user == live.connection.user && peer.epoch == epoch)?;
-        let channels = peer.channels.clone();
-        let mut live = self.live.remove(&fresh)?;
-        if let Some(former) = self.live.remove(&lost) {
-            former.connection.outbox.close(Close::Replaced);
-        }
-        self.parked.remove(&lost);
-        (live.epoch, live.joined) = (epoch + 1, u32::try_from(channels.len()).unwrap_or(u32::MAX));
-        self.roster.take_over(lost, self.me, live.epoch);
-        for channel in channels {
-            if let Some(shown) = self.roster.shown(lost, &channel) {
-                self.changes.push(Change::Here(Place::new(lost, live.epoch, &channel, shown)));
-            }
-            self.listeners.entry(channel.clone()).or_default().insert(lost, live.connection.clone());
-            self.owed.entry(channel).or_default().push((lost, None));
-        }
-        let epoch = live.epoch;
-        self.live.insert(lost, live);
-        Some(epoch)
-    }
-
     /// Puts a connection into a channel; who is there is told at the next tick.
     pub(super) fn join(
         &mut self,
@@ -171,20 +122,48 @@ impl Hub {
         reference: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
         let already = self.roster.shown(id, channel).map(|shown| shown.since);
-        if already.is_none() && live.joined >= self.settings.channels_per_connection {
+        let Some(live) = self.live.get(&id) else { return Ok(()) };
+        if already.is_none() {
+            self.check_room(live, channel)?;
+        }
+        let (connection, epoch) = (live.connection.clone(), live.epoch);
+        let name = self.listeners.get_key_value(channel).map_or_else(|| Arc::from(channel), |(name, _)| name.clone());
+        let at_once = self.states.take((name.clone(), id), now);
+        if already.is_none() && !at_once {
+            let detail = "This connection has joined and left this channel again and again. Wait a second.";
+            return Err(Problem::new(Code::RateLimited).detail(detail));
+        }
+        if already.is_none() {
+            self.forgo(id);
+            if let Some(live) = self.live.get_mut(&id) {
+                live.joined += 1;
+            }
+        }
+        let shown = Shown { user: connection.user, since: already.unwrap_or(now), metadata };
+        self.roster.put(self.me, epoch, id, &name, shown);
+        self.listeners.entry(name.clone()).or_default().insert(id, connection.clone());
+        let owed = self.owed.entry(name).or_default().entry(id).or_default();
+        let reference = reference.map(Into::into);
+        if at_once {
+            owed.asked.push(reference);
+        } else if let Some(Some(overtaken)) = owed.late.replace(reference) {
+            let detail = "A later change of what you show has overtaken this one; that one is answered, about once a second.";
+            let problem = Problem::new(Code::RateLimited).detail(detail);
+            connection.outbox.push(frame::refusal(&problem, Some(&overtaken), Some(channel)));
+        }
+        Ok(())
+    }
+
+    /// Whether one more connection may be in the channel, and one more channel in the connection.
+    fn check_room(&self, live: &Live, channel: &str) -> Result<(), Problem> {
+        if live.joined >= self.settings.channels_per_connection {
             let detail = format!("A connection joins at most {} channels. Leave one first.", self.settings.channels_per_connection);
             return Err(Problem::new(Code::Conflict).detail(detail));
         }
-        live.joined += u32::from(already.is_none());
-        let (connection, epoch) = (live.connection.clone(), live.epoch);
-        let name = self.listeners.get_key_value(channel).map_or_else(|| Arc::from(channel), |(name, _)| name.clone());
-        let shown = Shown { user: connection.user, since: already.unwrap_or(now), metadata };
-        self.changes.push(Change::Here(Place::new(id, epoch, &name, &shown)));
-        self.roster.put(self.me, epoch, id, &name, shown);
-        self.listeners.entry(name.clone()).or_default().insert(id, connection);
-        self.owed.entry(name).or_default().push((id, reference.map(Into::into)));
+        if self.roster.count(channel) >= self.settings.members_per_channel {
+            return Err(Problem::new(Code::Conflict).detail("This channel is full. Try again when somebody has left."));
+        }
         Ok(())
     }
 
@@ -197,31 +176,36 @@ impl Hub {
             live.joined = live.joined.saturating_sub(1);
         }
         self.deafen(id, channel);
+        if let Some(owed) = self.owed.get_mut(channel) {
+            owed.remove(&id);
+        }
         self.changes.push(Change::Left(id, channel.into()));
         true
     }
 
-    /// Tells whoever listens to `channel`, on all instances.
-    pub(super) fn publish(&mut self, channel: &str, payload: Arc<RawValue>) {
-        self.deliver(channel, &payload);
+    /// Tells on all instances what a slice has to tell.
+    pub(super) fn announce(&mut self, announcement: Announcement, now: Timestamp) {
         self.seq += 1;
-        self.words.push(Word::Said { seq: self.seq, channel: channel.into(), payload });
-    }
-
-    /// Has everybody leave `channel`, on all instances.
-    pub(super) fn shut(&mut self, channel: &str) {
-        self.empty(channel);
-        self.seq += 1;
-        self.words.push(Word::Closed { seq: self.seq, channel: channel.into() });
+        let seq = self.seq;
+        let word = match announcement {
+            Announcement::Said(channel, payload) => {
+                self.deliver(&channel, &payload, now);
+                Word::Said { seq, channel: (*channel).into(), payload }
+            }
+            Announcement::Closed(channel) => {
+                self.empty(&channel);
+                Word::Closed { seq, channel: (*channel).into() }
+            }
+        };
+        self.words.push(word);
     }
 
     /// Tells what was gathered.
-    pub(super) fn tick(&mut self) {
+    pub(super) fn tick(&mut self, now: Timestamp) {
         let mut channels = self.roster.take_changed();
         channels.extend(self.owed.keys().cloned());
         for channel in channels {
-            let changes = self.roster.take_changes_of(&channel);
-            self.tell(&channel, changes);
+            self.release(&channel, now);
         }
         if !self.changes.is_empty() {
             self.seq += 1;
@@ -231,6 +215,12 @@ impl Hub {
         if std::mem::take(&mut self.asked_for_all) {
             self.tell_all();
         }
+    }
+
+    /// The channels of other kinds than those that are open to everybody, with listeners here.
+    pub(super) fn channels_of_slices(&self) -> Vec<Arc<str>> {
+        let all = self.listeners.keys().filter(|channel| !channel.starts_with("room:") && !channel.starts_with("user:"));
+        all.cloned().collect()
     }
 
     /// Looks at every connection and every instance: who is over, who is silent. Returns the sessions whose end closed
@@ -258,8 +248,11 @@ impl Hub {
             died |= !parted;
         }
         if died {
-            self.begin_anew_after_a_death();
+            self.begin_anew_after_a_death(now);
         }
+        self.roster.tidy(now);
+        self.states.tidy(now);
+        self.tidy_people(now);
         if now.since(self.beat_at) >= self.settings.lease / 5 {
             self.beat_at = now;
             self.words.push(Word::Beat(self.seq));
@@ -278,10 +271,11 @@ impl Hub {
         self.words.push(Word::Parting(self.settings.resume_window.as_secs()));
     }
 
-    fn gone(&mut self, id: Uuid) {
-        self.parked.remove(&id);
-        if self.roster.remove(self.me, id) {
-            self.changes.push(Change::Gone(id));
+    /// Has the other instances know what a connection of this one shows in a channel.
+    fn gossip(&mut self, id: Uuid, channel: &Arc<str>) {
+        let Some(peer) = self.roster.peer(id).filter(|peer| peer.origin == self.me) else { return };
+        if let Some(shown) = self.roster.shown(id, channel) {
+            self.changes.push(Change::Here(Place::new(id, peer.epoch, channel, shown)));
         }
     }
 
@@ -292,18 +286,5 @@ impl Hub {
                 self.listeners.remove(channel);
             }
         }
-    }
-
-    fn let_go(&mut self, user: Uuid, address: LimitKey) {
-        if self.per_user.get(&user) == Some(&0) {
-            self.per_user.remove(&user);
-        }
-        if self.per_address.get(&address) == Some(&0) {
-            self.per_address.remove(&address);
-        }
-    }
-
-    fn count(&self) {
-        metrics::gauge!("keystead_realtime_connections").set(self.live.len() as f64);
     }
 }

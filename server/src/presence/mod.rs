@@ -9,6 +9,7 @@
 //! Owns no table: what is here is in memory, and gone with its connection. Tickets are one-time codes of `codes`. What clients show
 //! of themselves is never stored or logged. The protocol for people: `docs/realtime.md`; for programs: `asyncapi.json`.
 
+mod announce;
 mod asyncapi;
 mod channel;
 pub mod close;
@@ -17,6 +18,7 @@ mod frame;
 mod gossip;
 mod hub;
 mod outbox;
+mod pace;
 mod resume;
 mod roster;
 mod routes;
@@ -25,6 +27,7 @@ mod talk;
 mod ticket;
 mod watch;
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -33,16 +36,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use announce::{Announcements, Announcer, announcements};
 pub use asyncapi::asyncapi;
 pub use channel::Authorizer;
 pub use close::Close;
 pub use gossip::REALTIME;
 pub use routes::routes;
 
+use self::announce::Announcement;
 use self::channel::Kinds;
 use self::connection::Connection;
-use self::gossip::{Envelope, Message};
+use self::gossip::Envelope;
 use self::hub::Hub;
+use self::pace::Rate;
 use crate::error::Problem;
 use crate::flags::Flags;
 use crate::ground::Ground;
@@ -57,27 +63,39 @@ struct Inner {
     sessions: Sessions,
     flags: Flags,
     kinds: Kinds,
-    /// This instance, to the others.
-    me: Uuid,
     envelope: Envelope,
-    hub: Mutex<Hub>,
+    announcer: Announcer,
+    hub: Mutex<Guarded>,
     work: Notify,
     sockets: TaskTracker,
     stopping: CancellationToken,
 }
 
+/// What the lock guards.
+struct Guarded {
+    hub: Hub,
+    announced: Receiver<Announcement>,
+}
+
 impl Presence {
     /// Nobody is here yet. `kinds`: who decides about channels of other kinds than `user` and `room`, by kind.
-    pub fn new(ground: Ground, sessions: Sessions, flags: Flags, kinds: Vec<(&'static str, Arc<dyn Authorizer>)>) -> Self {
+    pub fn new(
+        ground: Ground,
+        sessions: Sessions,
+        flags: Flags,
+        kinds: Vec<(&'static str, Arc<dyn Authorizer>)>,
+        announcements: Announcements,
+    ) -> Self {
         let me = ground.random.uuid(ground.clock.now());
-        let envelope = Envelope::new(ground.roots.clone(), &ground.keyring.blind_index("realtime", "instances"));
+        let envelope = Envelope::new(ground.roots.clone(), &ground.keyring.blind_index("realtime", "instances"), me);
+        let Announcements { announcer, queue: announced } = announcements;
         let inner = Inner {
-            hub: Mutex::new(Hub::new(me, ground.settings.presence)),
+            hub: Mutex::new(Guarded { hub: Hub::new(me, ground.settings.presence), announced }),
+            announcer,
             ground,
             sessions,
             flags,
             kinds: Kinds::new(kinds),
-            me,
             envelope,
             work: Notify::new(),
             sockets: TaskTracker::new(),
@@ -86,34 +104,30 @@ impl Presence {
         Self(Arc::new(inner))
     }
 
-    /// Tells everybody who has joined `channel`, on every instance: a `diff` frame with `payload`, which is a JSON object of the
-    /// slice's own. Never blocks. Each instance tells it in the order of these calls; one that missed something gives its listeners a
-    /// fresh `state` instead, by which they know to read again what the slice has stored.
+    /// As [`Announcer::publish`].
     pub fn publish(&self, channel: &str, payload: &impl Serialize) {
-        match serde_json::value::to_raw_value(payload) {
-            Ok(payload) => self.act(|hub| hub.publish(channel, payload.into())),
-            Err(error) => tracing::error!(%error, "a payload could not be written as JSON and was not published"),
-        }
+        self.0.announcer.publish(channel, payload);
     }
 
-    /// Has everybody leave `channel`, on every instance: it is over. They get a `leave` frame.
+    /// As [`Announcer::shut`].
     pub fn shut(&self, channel: &str) {
-        self.act(|hub| hub.shut(channel));
+        self.0.announcer.shut(channel);
     }
 
     /// How many connections are open here.
     pub fn connections(&self) -> usize {
-        self.lock().connections()
+        self.lock().hub.connections()
     }
 
-    /// Works on the hub; what it has to say to other instances goes out in the same order.
+    /// Works on the hub, after what was announced before; what it has to say to other instances goes out in the same order.
     fn act<T>(&self, work: impl FnOnce(&mut Hub) -> T) -> T {
-        let mut hub = self.lock();
-        let result = work(&mut hub);
+        let now = self.0.ground.clock.now();
+        let Guarded { hub, announced } = &mut *self.lock();
+        announced.try_iter().for_each(|announcement| hub.announce(announcement, now));
+        let result = work(hub);
         let alone = self.0.ground.shared.is_alone();
         for word in hub.words.drain(..).filter(|_| !alone) {
-            let message = self.0.envelope.seal(&Message { from: self.0.me, word });
-            self.0.ground.shared.publish(REALTIME, message);
+            self.0.ground.shared.publish(REALTIME, self.0.envelope.seal(word, now));
         }
         if hub.has_work() {
             self.0.work.notify_one();
@@ -121,7 +135,7 @@ impl Presence {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Hub> {
+    fn lock(&self) -> MutexGuard<'_, Guarded> {
         // The hub is consistent between any two of its steps; a panic in one must not end presence.
         self.0.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,8 +143,8 @@ impl Presence {
     /// Takes a place for a connection that is about to be opened.
     fn seat(&self, connection: Connection, id: Uuid) -> Result<Seat, Problem> {
         let connection = Arc::new(connection);
-        self.act(|hub| hub.open(id, connection.clone()))?;
-        Ok(Seat { presence: self.clone(), connection, id, parks: false })
+        let rate = self.act(|hub| hub.open(id, connection.clone()))?;
+        Ok(Seat { presence: self.clone(), connection, rate, id, parks: false })
     }
 }
 
@@ -138,6 +152,8 @@ impl Presence {
 struct Seat {
     presence: Presence,
     connection: Arc<Connection>,
+    /// What all connections of its person send, together.
+    rate: Arc<Rate>,
     id: Uuid,
     /// Whether the connection may come back.
     parks: bool,

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::frame::Shown;
+use super::pace::Pace;
+use crate::time::Timestamp;
 
 /// A connection that is in at least one channel.
 pub(super) struct Peer {
@@ -31,6 +33,8 @@ struct Channel {
 pub(super) struct Changed {
     pub joins: Vec<(Uuid, Shown)>,
     pub leaves: Vec<(Uuid, Shown)>,
+    /// All connections that did something, also when in the end nothing is different.
+    pub touched: Vec<Uuid>,
 }
 
 /// The roster.
@@ -39,6 +43,8 @@ pub(super) struct Roster {
     peers: HashMap<Uuid, Peer>,
     channels: HashMap<Arc<str>, Channel>,
     changed: HashSet<Arc<str>>,
+    /// How often what a connection changes in a channel is told.
+    pace: Pace<(Arc<str>, Uuid)>,
 }
 
 impl Roster {
@@ -135,22 +141,41 @@ impl Roster {
         std::mem::take(&mut self.changed)
     }
 
-    /// How a channel has changed since this was last asked. Who came and went in between is not told.
-    pub(super) fn take_changes_of(&mut self, name: &str) -> Changed {
+    /// How many connections are in a channel.
+    pub(super) fn count(&self, channel: &str) -> usize {
+        self.channels.get(channel).map_or(0, |channel| channel.members.len())
+    }
+
+    /// How a channel has changed since this was last asked. Who came and went in between is not told, and what a connection
+    /// changes again and again is left for later: the channel then has still changed.
+    pub(super) fn take_changes_of(&mut self, name: &Arc<str>, now: Timestamp) -> Changed {
         self.changed.remove(name);
         let mut changed = Changed::default();
         let Some(channel) = self.channels.get_mut(name) else { return changed };
-        for (connection, before) in std::mem::take(&mut channel.told) {
-            match (before, channel.members.get(&connection)) {
-                (before, Some(now)) if before.as_ref() != Some(now) => changed.joins.push((connection, now.clone())),
-                (Some(before), None) => changed.leaves.push((connection, before)),
+        let pace = &mut self.pace;
+        channel.told.retain(|connection, before| {
+            if !pace.take((name.clone(), *connection), now) {
+                return true;
+            }
+            changed.touched.push(*connection);
+            match (before.take(), channel.members.get(connection)) {
+                (before, Some(now)) if before.as_ref() != Some(now) => changed.joins.push((*connection, now.clone())),
+                (Some(before), None) => changed.leaves.push((*connection, before)),
                 _ => {}
             }
-        }
-        if channel.members.is_empty() {
+            false
+        });
+        if !channel.told.is_empty() {
+            self.changed.insert(name.clone());
+        } else if channel.members.is_empty() {
             self.channels.remove(name);
         }
         changed
+    }
+
+    /// Forgets what needs to be known no longer.
+    pub(super) fn tidy(&mut self, now: Timestamp) {
+        self.pace.tidy(now);
     }
 
     fn forget(&mut self, connection: Uuid, channel: &Arc<str>) {

@@ -16,7 +16,6 @@ use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::flags::declared::REALTIME_PRESENCE;
 use crate::http::challenge::Scheme;
-use crate::http::context::Now;
 use crate::http::extract::Json;
 use crate::http::guard::{Caller, Presented, admit, presented, take, take_address};
 use crate::http::{Policy, Visit};
@@ -57,9 +56,11 @@ struct TicketMade {
 async fn make_ticket(
     State(app): State<App>,
     caller: Caller,
-    Now(now): Now,
+    visit: Visit,
 ) -> Result<(StatusCode, [(header::HeaderName, &'static str); 1], Json<TicketMade>), Problem> {
     enabled(&app)?;
+    take(&app, &visit, Policy::Ticket, caller.user.as_bytes()).await?;
+    let now = visit.now();
     let holder = Holder { user: caller.user, session: caller.session, expires_at: caller.expires_at };
     let ticket = ticket::issue(&app.ground, holder, now).await?;
     let made = TicketMade { ticket: ticket.secret, expires_at: ticket.expires_at };
@@ -81,6 +82,11 @@ async fn open(State(app): State<App>, visit: Visit, request: Request) -> Result<
     if matches!(proof, Proof::Ticket(_)) && upgrade.is_err() {
         // A ticket is not used up by a request that cannot become a connection.
         return Err(no_upgrade());
+    }
+    if let Proof::Ticket(_) = proof {
+        // Nor by one that would be refused anyway.
+        enabled(&app)?;
+        check_origin(&app, &parts.headers)?;
     }
     let holder = holder(&app, &visit, &parts, &proof).await?;
     enabled(&app)?;
@@ -150,6 +156,7 @@ async fn holder(app: &App, visit: &Visit, parts: &Parts, proof: &Proof) -> Resul
 }
 
 async fn by_ticket(app: &App, visit: &Visit, secret: &str) -> Result<Holder, Problem> {
+    app.ground.limiter.look(Policy::Global, visit.client().limit_key().as_ref(), visit.now()).await?;
     let Some(holder) = ticket::redeem(&app.ground, secret, visit.now()).await? else {
         take_address(app, visit, Policy::Global).await?;
         let detail = "The ticket is not good: it was used, it is too old, or it never was one. Make a new one.";

@@ -7,13 +7,18 @@ use serde_json::Value;
 use super::close::Close;
 use super::connection::Connection;
 use super::frame::{self, ClientFrame, ClientHello, Join, Nothing, ServerHello};
+use super::pace::Rate;
 use super::{Presence, Seat, resume};
 use crate::error::{Code, Problem};
+use crate::http::Policy;
 use crate::http::guard::Caller;
 use crate::time::Timestamp;
 
 /// Frames that may be refused, beyond those that were taken since, before the connection is closed.
 const REFUSED_MAX: u32 = 100;
+
+/// All connections of a person together may send as much as so many of them.
+const PERSON: u32 = 2;
 
 /// The conversation over one connection.
 pub(super) struct Talk<'a> {
@@ -22,8 +27,7 @@ pub(super) struct Talk<'a> {
     connection: Arc<Connection>,
     epoch: u32,
     resumed: bool,
-    /// Until when the messages that came so far would have taken at the allowed rate, in microseconds.
-    paid_until: i64,
+    rate: Rate,
     unreadable: u32,
     flooding: u32,
 }
@@ -31,7 +35,7 @@ pub(super) struct Talk<'a> {
 impl<'a> Talk<'a> {
     pub(super) fn new(seat: &'a mut Seat) -> Self {
         let (presence, connection) = (seat.presence.clone(), seat.connection.clone());
-        Self { seat, presence, connection, epoch: 0, resumed: false, paid_until: i64::MIN, unreadable: 0, flooding: 0 }
+        Self { seat, presence, connection, epoch: 0, resumed: false, rate: Rate::default(), unreadable: 0, flooding: 0 }
     }
 
     /// Says who we are and what the connection is.
@@ -84,16 +88,15 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// Whether one more message is within the rate; its double may come at once.
+    /// Whether one more message is within the rate of the connection and of its person, whose connections share one; the double
+    /// may come at once.
     fn admit(&mut self, now: Timestamp) -> Result<bool, Close> {
-        let each = 1_000_000 / i64::from(self.presence.0.ground.settings.presence.messages_per_second.max(1));
-        let now = now.as_micros();
-        let paid = self.paid_until.max(now) + each;
-        if paid - now > 2_000_000 {
+        let each = self.presence.0.ground.settings.presence.messages_per_second;
+        if !self.rate.take(each, now) || !self.seat.rate.take(each.saturating_mul(PERSON), now) {
             self.flooding += 1;
             return if self.flooding >= REFUSED_MAX { Err(Close::Flood) } else { Ok(false) };
         }
-        (self.paid_until, self.flooding) = (paid, self.flooding.saturating_sub(1));
+        self.flooding = self.flooding.saturating_sub(1);
         Ok(true)
     }
 
@@ -125,6 +128,10 @@ impl<'a> Talk<'a> {
     async fn join(&mut self, channel: &str, payload: Option<Value>, reference: Option<&str>, now: Timestamp) -> Result<(), Problem> {
         let Join { metadata } = frame::payload(payload)?;
         let metadata = frame::metadata(metadata)?;
+        if self.presence.0.kinds.looks_up(channel) {
+            // It costs what a request costs that asks the same.
+            self.presence.0.ground.limiter.check(Policy::SignedIn, self.connection.user.as_bytes(), now).await?;
+        }
         self.presence.0.kinds.check(self.connection.user, channel).await?;
         self.presence.act(|hub| hub.join(self.seat.id, channel, metadata, reference, now))?;
         metrics::counter!("keystead_realtime_joins_total").increment(1);

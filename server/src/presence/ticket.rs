@@ -41,6 +41,10 @@ pub(super) async fn redeem(ground: &Ground, secret: &str, now: Timestamp) -> Res
     if secret.len() > TICKET_MAX {
         return Ok(None);
     }
+    // Looked at first: whoever guesses writes nothing, and keeps no writer from its work.
+    if codes::link_owner(&ground.db, &ground.roots, Purpose::RealtimeTicket, secret, now).await?.is_none() {
+        return Ok(None);
+    }
     let (roots, secret) = (ground.roots.clone(), secret.to_owned());
     let work = async move |tx: &mut crate::db::Tx| codes::use_link(tx, &roots, Purpose::RealtimeTicket, &secret, now).await;
     let used = ground.db.write(work).await?;

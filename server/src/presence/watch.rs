@@ -20,13 +20,15 @@ const GATHER: Duration = Duration::from_millis(50);
 /// How often connections are looked at. With the half second in which an instance learns by itself that a session was ended,
 /// that is within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often slices are asked which of their channels are over.
+const ASK_EVERY: Duration = Duration::from_secs(30);
 /// How long connections may take to close when the instance stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 impl Presence {
     /// Works until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        tokio::join!(self.tell(stop.clone()), self.listen(stop.clone()), self.watch(stop));
+        tokio::join!(self.tell(stop.clone()), self.announce(stop.clone()), self.listen(stop.clone()), self.watch(stop));
     }
 
     /// Closes every connection, asking clients to connect elsewhere, and lets nobody in any more.
@@ -45,12 +47,23 @@ impl Presence {
                 () = stop.cancelled() => return,
                 () = self.0.work.notified() => tokio::time::sleep(GATHER).await,
             }
-            self.act(super::hub::Hub::tick);
+            let now = self.0.ground.clock.now();
+            self.act(|hub| hub.tick(now));
+        }
+    }
+
+    /// Tells what slices had to tell, unless somebody else came to the hub before.
+    async fn announce(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.0.announcer.said() => self.act(|_| ()),
+            }
         }
     }
 
     async fn listen(&self, stop: CancellationToken) {
-        let mut messages = self.0.ground.shared.subscribe();
+        let mut messages = self.0.ground.shared.subscribe_bulk();
         loop {
             let message = tokio::select! {
                 () = stop.cancelled() => return,
@@ -72,6 +85,7 @@ impl Presence {
     async fn watch(&self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked_at = self.0.ground.clock.now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -87,6 +101,11 @@ impl Presence {
             };
             let now = self.0.ground.clock.now();
             let ended = self.act(|hub| hub.sweep(over, now));
+            if now.since(asked_at) >= ASK_EVERY {
+                asked_at = now;
+                let this = self.clone();
+                self.0.sockets.spawn(async move { this.leave_what_is_over().await });
+            }
             if !ended.is_empty() {
                 // Beside the watch, which must not wait for a database.
                 let this = self.clone();
@@ -96,6 +115,15 @@ impl Presence {
                     }
                 });
             }
+        }
+    }
+
+    /// Has everybody here leave the channels of slices that have ended by themselves.
+    async fn leave_what_is_over(&self) {
+        let channels = self.act(|hub| hub.channels_of_slices());
+        match self.0.kinds.over(&channels).await {
+            Ok(over) => over.iter().for_each(|channel| self.act(|hub| hub.empty(channel))),
+            Err(problem) => tracing::debug!(detail = &*problem.detail, "cannot tell which channels are over; it is asked again"),
         }
     }
 

@@ -29,7 +29,7 @@ pub use lasting_key::{LastingKey, PublicKey};
 pub use password::{Argon2Cost, Overloaded, PasswordPool, Verdict};
 pub use person::PersonKey;
 pub use random::Random;
-pub use roots::{KeyId, Purpose, RootKeys};
+pub use roots::{KeyId, Purpose, RootKeys, Sealer};
 pub use seal::{Place, SealError};
 pub use signer::{EXPIRY_LEEWAY, NextKey, PUBLISH_AHEAD, Signer, Trigger};
 pub use signing_key::{KeyState, PublishedKey};

@@ -33,12 +33,26 @@ pub enum Purpose {
     ClientSecrets,
     /// Hashes personal access tokens.
     PersonalTokens,
+    /// Authenticates messages between instances.
+    Messages,
+    /// Seals what instances tell each other about realtime connections, under a key for each start of an instance.
+    Gossip,
 }
 
 impl Purpose {
     /// Every purpose, in the order of their keys.
-    pub const ALL: [Self; 8] =
-        [Self::WrapKeys, Self::Refresh, Self::Codes, Self::Csrf, Self::Cursor, Self::System, Self::ClientSecrets, Self::PersonalTokens];
+    pub const ALL: [Self; 10] = [
+        Self::WrapKeys,
+        Self::Refresh,
+        Self::Codes,
+        Self::Csrf,
+        Self::Cursor,
+        Self::System,
+        Self::ClientSecrets,
+        Self::PersonalTokens,
+        Self::Messages,
+        Self::Gossip,
+    ];
 
     /// Never change one: it would change the key.
     const fn label(self) -> &'static str {
@@ -51,6 +65,8 @@ impl Purpose {
             Self::System => "system",
             Self::ClientSecrets => "client-secrets",
             Self::PersonalTokens => "personal-tokens",
+            Self::Messages => "messages",
+            Self::Gossip => "gossip",
         }
     }
 }
@@ -132,6 +148,22 @@ impl RootKeys {
         key.ciphers[purpose as usize].open(aad, rest)
     }
 
+    /// Seals under a key of its own, which follows from the current key of `purpose` and `of`. For what is sealed so often that one
+    /// key would not last: a random nonce is good for 2^32 messages of a key (NIST SP 800-38D section 8.3).
+    pub fn sealer(&self, purpose: Purpose, of: &[u8]) -> Sealer {
+        let key = &self.0.current;
+        Sealer { id: key.id, cipher: key.cipher_of(purpose, of), random: self.0.random.clone() }
+    }
+
+    /// Opens what a [`Sealer`] for `of` made under any configured key.
+    ///
+    /// # Errors
+    /// As [`RootKeys::open`].
+    pub fn open_of(&self, purpose: Purpose, of: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (id, rest) = sealed.split_first_chunk::<4>().ok_or(SealError::Altered)?;
+        self.find(*id).ok_or(SealError::UnknownKey)?.cipher_of(purpose, of).open(aad, rest)
+    }
+
     /// Whether the current key sealed this (nothing is opened).
     pub fn is_current(&self, sealed: &[u8]) -> bool {
         sealed.starts_with(&self.0.current.id)
@@ -139,6 +171,20 @@ impl RootKeys {
 
     fn find(&self, id: KeyId) -> Option<&Derived> {
         std::iter::once(&self.0.current).chain(&self.0.older).find(|key| key.id == id)
+    }
+}
+
+/// Seals as [`RootKeys::seal`] does, under a key that follows from it.
+pub struct Sealer {
+    id: KeyId,
+    cipher: Cipher,
+    random: Random,
+}
+
+impl Sealer {
+    /// AES-256-GCM: id of the master key ‖ nonce ‖ ciphertext ‖ tag.
+    pub fn seal(&self, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.cipher.seal(&self.random, &self.id, aad, plain)
     }
 }
 
@@ -151,6 +197,11 @@ impl Derived {
             macs: Purpose::ALL.map(|purpose| hmac::Key::new(HMAC_SHA256, &*expand::<32>(&root, purpose.label(), "mac"))),
             ciphers: Purpose::ALL.map(|purpose| Cipher::new(&expand(&root, purpose.label(), "seal"))),
         }
+    }
+
+    /// One block of HKDF-Expand: HMAC-SHA-256 under a key that authenticates nothing else of this form.
+    fn cipher_of(&self, purpose: Purpose, of: &[u8]) -> Cipher {
+        Cipher::new(&Zeroizing::new(self.mac(purpose, &[b"seal of", of])))
     }
 
     fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {

@@ -115,10 +115,10 @@ impl Revocations {
         self.0.ended.write().unwrap_or_else(PoisonError::into_inner).insert(session, ended_at);
     }
 
-    /// Takes a push from another instance.
+    /// Takes a push from another instance. Whatever the clock there says, nothing has ended in the future: it would never be forgotten.
     pub fn receive(&self, payload: &[u8]) {
         if let Some((session, ended_at)) = decode(payload) {
-            self.insert(session, ended_at);
+            self.insert(session, ended_at.min(self.0.ground.clock.now()));
         }
     }
 

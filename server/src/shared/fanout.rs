@@ -2,8 +2,9 @@
 //!
 //! The sender's own subscribers get a message at once and in this process; Redis only carries it to
 //! the others, so every frame begins with the random name of the sending instance and its own come
-//! back unheard. Messages wait in a bounded queue while Redis is lost; what does not fit is dropped
-//! and counted, because what must not be lost is in the database and is polled.
+//! back unheard; then follows a tag, because a Redis may have other users. Messages wait in a bounded
+//! queue while Redis is lost; what does not fit is dropped and counted, because what must not be lost
+//! is in the database and is polled.
 //!
 //! Once a second each instance sends a beat to itself, through Redis and back over its subscription.
 //! Only that proves the whole way of a push; an open socket proves nothing.
@@ -15,15 +16,17 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Msg, RedisResult};
-use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::Message;
 use super::link::{Link, within};
+use super::pieces::Instance;
+use super::queue::Queue;
+use super::{Heard, Message, News};
+use crate::secret::Purpose;
 
-/// Messages that wait for Redis before new ones are dropped.
-const QUEUED: usize = 4096;
+/// Separates these tags from others under the same key.
+const CONTEXT: &[u8] = b"pubsub 1";
 /// Messages sent in one go.
 const BATCH: usize = 128;
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -32,9 +35,6 @@ const SILENT_FOR: Duration = Duration::from_secs(3);
 const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(1);
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 
-/// The random name of an instance, in front of every frame.
-pub(super) type Instance = [u8; 16];
-
 /// What one instance says to the others and hears from them.
 pub(super) struct Fanout {
     link: Arc<Link>,
@@ -42,28 +42,23 @@ pub(super) struct Fanout {
     beat_channel: String,
     /// Pub/Sub knows no numbered databases, and installations may be kept apart by them.
     database: i64,
-    topics: &'static [&'static str],
-    queue: mpsc::Sender<Message>,
-    heard: broadcast::Sender<Message>,
+    news: News,
+    queue: Queue,
+    heard: Heard,
     pulse: Pulse,
 }
 
 impl Fanout {
-    pub(super) fn new(
-        link: Arc<Link>,
-        instance: Instance,
-        topics: &'static [&'static str],
-        heard: broadcast::Sender<Message>,
-    ) -> (Arc<Self>, mpsc::Receiver<Message>) {
-        let (queue, queued) = mpsc::channel(QUEUED);
+    pub(super) fn new(link: Arc<Link>, instance: Instance, news: News, heard: Heard) -> Arc<Self> {
+        let queue = Queue::new(news.bulk);
         let beat_channel = format!("ks:b:{:032x}", u128::from_be_bytes(instance));
         let database = link.target().database();
-        (Arc::new(Self { link, instance, beat_channel, database, topics, queue, heard, pulse: Pulse::new() }), queued)
+        Arc::new(Self { link, instance, beat_channel, database, news, queue, heard, pulse: Pulse::new() })
     }
 
     /// Queues a message for the other instances.
     pub(super) fn send(&self, message: Message) {
-        if self.queue.try_send(message).is_err() {
+        if !self.queue.push(message, self.link.is_up()) {
             dropped(1);
         }
     }
@@ -74,36 +69,40 @@ impl Fanout {
     }
 
     /// Carries queued messages to Redis until `stop`, then what is still queued if Redis answers.
-    pub(super) async fn carry(self: Arc<Self>, mut queued: mpsc::Receiver<Message>, stop: CancellationToken) {
-        let mut batch = Vec::with_capacity(BATCH);
+    pub(super) async fn carry(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                count = queued.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                () = self.queue.wait() => {}
+            }
+            if !self.link.is_up() {
+                dropped(self.queue.forget_bulk());
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.link.wait_up() => self.publish(&mut batch).await,
+                () = self.link.wait_up() => self.publish(self.queue.take(BATCH)).await,
             }
         }
-        queued.close();
-        while let Ok(message) = queued.try_recv() {
-            batch.push(message);
+        loop {
+            let batch = self.queue.take(BATCH);
+            if batch.is_empty() {
+                return;
+            }
+            self.publish(batch).await;
         }
-        self.publish(&mut batch).await;
     }
 
     /// In one pipeline, so in order. A message that may have gone out is never sent again: twice would
     /// be worse than polled.
-    async fn publish(&self, batch: &mut Vec<Message>) {
-        for messages in batch.chunks(BATCH) {
-            let frames =
-                messages.iter().map(|message| (self.channel(message.topic), [self.instance.as_slice(), &message.payload].concat()));
-            if !self.publish_frames("publish", frames).await {
-                dropped(messages.len());
-            }
+    async fn publish(&self, batch: Vec<Message>) {
+        let frames = batch.iter().map(|message| {
+            let channel = self.channel(message.topic);
+            let (key, tag) = self.news.roots.mac(Purpose::Messages, &[CONTEXT, channel.as_bytes(), &self.instance, &message.payload]);
+            (channel, [self.instance.as_slice(), &key, &tag, &message.payload].concat())
+        });
+        if !self.publish_frames("publish", frames).await {
+            dropped(batch.len() + self.queue.forget_bulk());
         }
-        batch.clear();
     }
 
     async fn publish_frames(&self, operation: &'static str, frames: impl Iterator<Item = (String, Vec<u8>)>) -> bool {
@@ -140,7 +139,7 @@ impl Fanout {
     /// The sink is kept with the stream: dropping it is no harm today, and a promise of nobody.
     async fn subscribe(&self) -> RedisResult<(PubSubSink, PubSubStream)> {
         let (mut sink, stream) = within(SUBSCRIBE_WITHIN, self.link.target().listen()).await?.split();
-        let channels: Vec<String> = self.topics.iter().map(|topic| self.channel(topic)).chain([self.beat_channel.clone()]).collect();
+        let channels: Vec<String> = self.news.all().map(|topic| self.channel(topic)).chain([self.beat_channel.clone()]).collect();
         within(SUBSCRIBE_WITHIN, sink.subscribe(channels)).await?;
         Ok((sink, stream))
     }
@@ -175,14 +174,16 @@ impl Fanout {
     }
 
     fn receive(&self, frame: &Msg) {
-        let Some((from, payload)) = frame.get_payload_bytes().split_first_chunk::<16>() else { return };
+        let Some((from, rest)) = frame.get_payload_bytes().split_first_chunk::<16>() else { return };
         if *from == self.instance {
             return;
         }
-        let topic = self.topics.iter().find(|topic| self.channel(topic) == frame.get_channel_name());
-        if let Some(topic) = topic {
-            // Nobody listening is no error.
-            let _ = self.heard.send(Message { topic, payload: payload.to_vec() });
+        let channel = frame.get_channel_name();
+        let Some(topic) = self.news.all().find(|topic| self.channel(topic) == channel) else { return };
+        let Some((key, rest)) = rest.split_first_chunk::<4>() else { return };
+        let Some((tag, payload)) = rest.split_first_chunk::<32>() else { return };
+        if self.news.roots.verify(*key, Purpose::Messages, &[CONTEXT, channel.as_bytes(), from, payload], tag) {
+            self.heard.send(Message { topic, payload: payload.to_vec() });
         }
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::db::Exchange;
+use crate::secret::RootKeys;
 use crate::time::{Clock, Timestamp};
 
 mod expiring;
@@ -30,6 +31,8 @@ mod link;
 mod local;
 pub mod net;
 mod notify;
+pub mod pieces;
+pub mod queue;
 mod remote;
 mod target;
 pub mod window;
@@ -44,6 +47,8 @@ use target::Target;
 
 /// Messages a slow subscriber may be behind before it loses the oldest (and is told so).
 const BEHIND: usize = 1024;
+/// The same for bulk, of which a message may be long.
+const BULK_BEHIND: usize = 256;
 
 /// So many in any window of that length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +86,48 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
+/// What instances tell each other, and how they know that it was one of them.
+#[derive(Clone)]
+pub struct News {
+    /// Topics of short messages: they wait while nothing can be sent, and go before bulk.
+    pub topics: &'static [&'static str],
+    /// Topics of much, and of long messages: whoever listens notices by itself that something is missing, so none wait while nothing
+    /// can be sent.
+    pub bulk: &'static [&'static str],
+    /// Authenticates every message.
+    pub roots: RootKeys,
+}
+
+impl News {
+    fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.topics.iter().chain(self.bulk).copied()
+    }
+
+    fn find(&self, topic: &str) -> Option<&'static str> {
+        self.all().find(|known| *known == topic)
+    }
+}
+
+/// Hands messages to the subscribers of this instance. Bulk apart, so that much of it costs nobody else a message.
+#[derive(Clone)]
+struct Heard {
+    steady: broadcast::Sender<Message>,
+    bulk: broadcast::Sender<Message>,
+    bulk_topics: &'static [&'static str],
+}
+
+impl Heard {
+    fn new(bulk_topics: &'static [&'static str]) -> Self {
+        Self { steady: broadcast::Sender::new(BEHIND), bulk: broadcast::Sender::new(BULK_BEHIND), bulk_topics }
+    }
+
+    fn send(&self, message: Message) {
+        let to = if self.bulk_topics.contains(&message.topic) { &self.bulk } else { &self.steady };
+        // Nobody listening is no error.
+        let _ = to.send(message);
+    }
+}
+
 /// How shared the shared state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -100,7 +147,7 @@ struct Inner {
     clock: Clock,
     limiter: Limiter,
     values: Values,
-    heard: broadcast::Sender<Message>,
+    heard: Heard,
     remote: Option<Remote>,
     /// Messages alone, over the database.
     notifier: Option<Notifier>,
@@ -109,40 +156,40 @@ struct Inner {
 impl Shared {
     /// Shared with nobody: everything is in this process.
     pub fn in_process(clock: Clock) -> Self {
-        Self::with(clock, broadcast::Sender::new(BEHIND), None, None)
+        Self::with(clock, Heard::new(&[]), None, None)
     }
 
     /// Messages over the PostgreSQL behind `exchange`, everything else in this process: what an installation without Redis
     /// has. Messages come when they can; nothing may depend on them.
-    pub fn over_database(exchange: Exchange, clock: Clock, topics: &'static [&'static str]) -> Self {
-        let heard = broadcast::Sender::new(BEHIND);
-        let notifier = Notifier::start(exchange, random_name(), topics, heard.clone());
+    pub fn over_database(exchange: Exchange, clock: Clock, news: News) -> Self {
+        let heard = Heard::new(news.bulk);
+        let notifier = Notifier::start(exchange, random_name(), news, heard.clone());
         Self::with(clock, heard, None, Some(notifier))
     }
 
     /// Shared over the Redis at `url` (forms: see the manual of `REDIS_URL`; `redis://`, `rediss://`,
     /// `redis+unix://`, `redis-cluster://host1,host2`, `redis-sentinel://host1,host2/master-name`).
-    /// `topics`: all topics that are ever published; others are not heard.
+    /// `news`: all topics that are ever published; others are not heard.
     ///
     /// # Errors
     /// Only for a URL that cannot be understood. An unreachable server is waited for a second at
     /// most; the instance then starts on its own and connects in the background.
-    pub async fn redis(url: &str, clock: Clock, topics: &'static [&'static str]) -> Result<Self, SharedError> {
-        Self::redis_with(url, clock, topics, Patience::default()).await
+    pub async fn redis(url: &str, clock: Clock, news: News) -> Result<Self, SharedError> {
+        Self::redis_with(url, clock, news, Patience::default()).await
     }
 
     /// The same with another [`Patience`].
     ///
     /// # Errors
     /// As [`Shared::redis`].
-    pub async fn redis_with(url: &str, clock: Clock, topics: &'static [&'static str], patience: Patience) -> Result<Self, SharedError> {
+    pub async fn redis_with(url: &str, clock: Clock, news: News, patience: Patience) -> Result<Self, SharedError> {
         let target = Target::parse(url)?;
-        let heard = broadcast::Sender::new(BEHIND);
-        let remote = Remote::start(target, patience, random_name(), topics, heard.clone()).await;
+        let heard = Heard::new(news.bulk);
+        let remote = Remote::start(target, patience, random_name(), news, heard.clone()).await;
         Ok(Self::with(clock, heard, Some(remote), None))
     }
 
-    fn with(clock: Clock, heard: broadcast::Sender<Message>, remote: Option<Remote>, notifier: Option<Notifier>) -> Self {
+    fn with(clock: Clock, heard: Heard, remote: Option<Remote>, notifier: Option<Notifier>) -> Self {
         Self(Arc::new(Inner { clock, limiter: Limiter::new(), values: Values::new(), heard, remote, notifier }))
     }
 
@@ -176,14 +223,18 @@ impl Shared {
         if let Some(notifier) = &self.0.notifier {
             notifier.send(message.clone());
         }
-        // Nobody listening is no error.
-        let _ = self.0.heard.send(message);
+        self.0.heard.send(message);
     }
 
-    /// Every message from now on, those of this instance included. Who reads so slowly that
+    /// Every message from now on but bulk, those of this instance included. Who reads so slowly that
     /// `RecvError::Lagged` is returned has missed some and must read the database.
     pub fn subscribe(&self) -> broadcast::Receiver<Message> {
-        self.0.heard.subscribe()
+        self.0.heard.steady.subscribe()
+    }
+
+    /// The same for bulk alone.
+    pub fn subscribe_bulk(&self) -> broadcast::Receiver<Message> {
+        self.0.heard.bulk.subscribe()
     }
 
     /// Stores an ephemeral value: gone after `ttl`, maybe earlier. While Redis is lost it is stored in

@@ -4,23 +4,21 @@
 //! of the sending instance; messages wait in a bounded queue; once a second a beat goes the whole way and back, and a line on which
 //! it does not come back is left for a new one. PostgreSQL carries at most 8,000 bytes of text, so a message goes in pieces.
 
-use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
-use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Message;
-use super::fanout::Instance;
-use crate::db::{DbError, Exchange, LONGEST, Line};
+use super::pieces::{Cutter, Gatherer, Instance};
+use super::queue::Queue;
+use super::{Heard, Message, News};
+use crate::db::{DbError, Exchange, Line};
 
 /// The channel of all messages; a database has one installation.
 const CHANNEL: &str = "keystead";
-const QUEUED: usize = 4096;
 const BATCH: usize = 64;
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 const SILENT_FOR: Duration = Duration::from_secs(3);
@@ -29,38 +27,32 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// A server that knows no LISTEN (CockroachDB, a pooler in transaction mode) is not asked more often.
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
-/// Instance, number of the message, which piece of how many: 16 + 8 + 4 + 4 bytes.
-const HEAD: usize = 32;
-/// Bytes of a message in one piece: base64 makes four of three.
-const PIECE: usize = LONGEST / 4 * 3 - HEAD;
-/// The longest message that is put together.
-const WHOLE_MAX: usize = 16 * 1024 * 1024;
-
 /// What one instance says to the others and hears from them.
 pub(super) struct Notifier {
-    queue: mpsc::Sender<Message>,
+    outgoing: Arc<Outgoing>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
+struct Outgoing {
+    queue: Queue,
+    /// Whether a line is open.
+    up: AtomicBool,
+}
+
 impl Notifier {
-    pub(super) fn start(
-        exchange: Exchange,
-        instance: Instance,
-        topics: &'static [&'static str],
-        heard: broadcast::Sender<Message>,
-    ) -> Self {
-        let (queue, queued) = mpsc::channel(QUEUED);
+    pub(super) fn start(exchange: Exchange, instance: Instance, news: News, heard: Heard) -> Self {
+        let outgoing = Arc::new(Outgoing { queue: Queue::new(news.bulk), up: AtomicBool::new(false) });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let mouth = Mouth { instance, number: 0 };
-        let ear = Ear { instance, topics, heard, pieces: HashMap::new() };
-        tasks.spawn(run(exchange, mouth, ear, queued, stop.clone()));
-        Self { queue, tasks, stop }
+        let mouth = Mouth { cutter: Cutter::new(instance, news.roots.clone()) };
+        let ear = Ear { gatherer: Gatherer::new(instance, news.roots.clone()), news, heard };
+        tasks.spawn(run(exchange, mouth, ear, outgoing.clone(), stop.clone()));
+        Self { outgoing, tasks, stop }
     }
 
     /// Queues a message for the other instances.
     pub(super) fn send(&self, message: Message) {
-        if self.queue.try_send(message).is_err() {
+        if !self.outgoing.queue.push(message, self.outgoing.up.load(Ordering::Relaxed)) {
             super::fanout::dropped(1);
         }
     }
@@ -79,7 +71,7 @@ impl Drop for Notifier {
     }
 }
 
-async fn run(exchange: Exchange, mut mouth: Mouth, mut ear: Ear, mut queued: mpsc::Receiver<Message>, stop: CancellationToken) {
+async fn run(exchange: Exchange, mut mouth: Mouth, mut ear: Ear, outgoing: Arc<Outgoing>, stop: CancellationToken) {
     let mut retry = RETRY_FIRST;
     loop {
         let opened = tokio::select! {
@@ -89,7 +81,10 @@ async fn run(exchange: Exchange, mut mouth: Mouth, mut ear: Ear, mut queued: mps
         match opened {
             Ok(Ok(mut line)) => {
                 retry = RETRY_FIRST;
-                converse(&mut line, &mut mouth, &mut ear, &mut queued, &stop).await;
+                outgoing.up.store(true, Ordering::Relaxed);
+                converse(&mut line, &mut mouth, &mut ear, &outgoing.queue, &stop).await;
+                outgoing.up.store(false, Ordering::Relaxed);
+                super::fanout::dropped(outgoing.queue.forget_bulk());
                 if stop.is_cancelled() {
                     return;
                 }
@@ -107,11 +102,10 @@ async fn run(exchange: Exchange, mut mouth: Mouth, mut ear: Ear, mut queued: mps
 }
 
 /// Speaks and listens until the line is broken or silent, or `stop`; then sends what is still queued.
-async fn converse(line: &mut Line, mouth: &mut Mouth, ear: &mut Ear, queued: &mut mpsc::Receiver<Message>, stop: &CancellationToken) {
+async fn converse(line: &mut Line, mouth: &mut Mouth, ear: &mut Ear, queue: &Queue, stop: &CancellationToken) {
     let mut beat = tokio::time::interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard_at = Instant::now();
-    let mut batch = Vec::with_capacity(BATCH);
     loop {
         let stopping = tokio::select! {
             said = line.hear() => {
@@ -124,36 +118,37 @@ async fn converse(line: &mut Line, mouth: &mut Mouth, ear: &mut Ear, queued: &mu
                 if heard_at.elapsed() > SILENT_FOR {
                     return;
                 }
+                ear.gatherer.tidy(Instant::now());
                 false
             }
-            _ = queued.recv_many(&mut batch, BATCH) => false,
+            () = queue.wait() => false,
             () = stop.cancelled() => true,
         };
-        if stopping {
-            while let Ok(message) = queued.try_recv() {
-                batch.push(message);
+        loop {
+            let batch = queue.take(BATCH);
+            let last = batch.is_empty();
+            if mouth.say(line, batch).await.is_err() || (stopping && last) {
+                return;
             }
-        }
-        if mouth.say(line, &mut batch).await.is_err() || stopping {
-            return;
+            if !stopping || last {
+                break;
+            }
         }
     }
 }
 
-/// Numbers messages and cuts them into pieces.
+/// Says messages.
 struct Mouth {
-    instance: Instance,
-    number: u64,
+    cutter: Cutter,
 }
 
 impl Mouth {
     /// Sends a batch, or a beat when there is nothing. What may have been sent is not sent again.
-    async fn say(&mut self, line: &Line, batch: &mut Vec<Message>) -> Result<(), DbError> {
+    async fn say(&mut self, line: &Line, batch: Vec<Message>) -> Result<(), DbError> {
         let count = batch.len();
-        let mut payloads: Vec<String> = batch.drain(..).flat_map(|message| self.pieces(&message)).collect();
+        let mut payloads: Vec<String> = batch.iter().flat_map(|message| self.cutter.cut(message.topic, &message.payload)).collect();
         if payloads.is_empty() {
-            self.number += 1;
-            payloads.push(self.piece(0, 0, &[]));
+            payloads.push(self.cutter.beat());
         }
         let late = |_| Err(DbError::Unavailable("it did not answer in time".to_owned()));
         let sent = tokio::time::timeout(WITHIN, line.send(&payloads)).await.unwrap_or_else(late);
@@ -162,67 +157,20 @@ impl Mouth {
         }
         sent
     }
-
-    fn pieces(&mut self, message: &Message) -> Vec<String> {
-        self.number += 1;
-        // Topics are short words of ours.
-        let topic = u8::try_from(message.topic.len()).unwrap_or(u8::MAX);
-        let whole = [&[topic], message.topic.as_bytes(), &message.payload].concat();
-        let chunks: Vec<&[u8]> = whole.chunks(PIECE).collect();
-        let of = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-        (1..).zip(chunks).map(|(at, chunk)| self.piece(at, of, chunk)).collect()
-    }
-
-    fn piece(&self, at: u32, of: u32, chunk: &[u8]) -> String {
-        let number = self.number.to_be_bytes();
-        let bytes = [self.instance.as_slice(), &number, &at.to_be_bytes(), &of.to_be_bytes(), chunk].concat();
-        BASE64_STANDARD_NO_PAD.encode(bytes)
-    }
 }
 
-/// Puts messages together again.
+/// Hears what others say.
 struct Ear {
-    instance: Instance,
-    topics: &'static [&'static str],
-    heard: broadcast::Sender<Message>,
-    /// What has come of the message that an instance is sending: its number, the last piece, the bytes.
-    pieces: HashMap<Instance, (u64, u32, Vec<u8>)>,
+    gatherer: Gatherer,
+    news: News,
+    heard: Heard,
 }
 
 impl Ear {
     fn hear(&mut self, said: &str) {
-        let Some(message) = BASE64_STANDARD_NO_PAD.decode(said).ok().and_then(|bytes| self.gather(&bytes)) else { return };
-        // Nobody listening is no error.
-        let _ = self.heard.send(message);
-    }
-
-    fn gather(&mut self, bytes: &[u8]) -> Option<Message> {
-        let (instance, rest) = bytes.split_first_chunk::<16>()?;
-        let (number, rest) = rest.split_first_chunk::<8>()?;
-        let (at, rest) = rest.split_first_chunk::<4>()?;
-        let (of, chunk) = rest.split_first_chunk::<4>()?;
-        let (number, at, of) = (u64::from_be_bytes(*number), u32::from_be_bytes(*at), u32::from_be_bytes(*of));
-        if *instance == self.instance || of == 0 {
-            return None;
+        let Some((topic, payload)) = self.gatherer.hear(said, Instant::now()) else { return };
+        if let Some(topic) = self.news.find(&topic) {
+            self.heard.send(Message { topic, payload });
         }
-        if at == 1 {
-            self.pieces.insert(*instance, (number, 0, Vec::new()));
-        }
-        let (expected, last, whole) = self.pieces.get_mut(instance)?;
-        // A piece that is missing makes the rest worthless; whoever needs the message notices by itself.
-        if *expected != number || *last + 1 != at || whole.len() + chunk.len() > WHOLE_MAX {
-            self.pieces.remove(instance);
-            return None;
-        }
-        *last = at;
-        whole.extend_from_slice(chunk);
-        if at < of {
-            return None;
-        }
-        let (_, _, whole) = self.pieces.remove(instance)?;
-        let (length, rest) = whole.split_first()?;
-        let (topic, payload) = rest.split_at_checked(usize::from(*length))?;
-        let topic = self.topics.iter().find(|known| known.as_bytes() == topic)?;
-        Some(Message { topic, payload: payload.to_vec() })
     }
 }

@@ -16,15 +16,15 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use redis::Script;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::fanout::{Fanout, Instance};
+use super::fanout::Fanout;
 use super::link::{Link, Missed, Patience};
+use super::pieces::Instance;
 use super::target::Target;
 use super::window::{Terms, instant};
-use super::{Budget, Decision, Message};
+use super::{Budget, Decision, Heard, Message, News};
 use crate::time::Timestamp;
 
 static LIMITER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("limiter.lua")));
@@ -45,20 +45,14 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) async fn start(
-        target: Target,
-        patience: Patience,
-        instance: Instance,
-        topics: &'static [&'static str],
-        heard: broadcast::Sender<Message>,
-    ) -> Self {
+    pub(super) async fn start(target: Target, patience: Patience, instance: Instance, news: News, heard: Heard) -> Self {
         let owner = format!("{:032x}", u128::from_be_bytes(instance));
         let link = Link::new(target, patience, &owner);
-        let (fanout, queued) = Fanout::new(link.clone(), instance, topics, heard);
+        let fanout = Fanout::new(link.clone(), instance, news, heard);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (connected, listening) = (CancellationToken::new(), CancellationToken::new());
         tasks.spawn(link.clone().keep(connected.clone(), stop.clone()));
-        tasks.spawn(fanout.clone().carry(queued, stop.clone()));
+        tasks.spawn(fanout.clone().carry(stop.clone()));
         let first = async {
             connected.cancelled().await;
             tasks.spawn(fanout.clone().listen(listening.clone(), stop.clone()));

@@ -5,8 +5,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use keystead::shared::{Budget, Patience, Shared};
+use keystead::config::MasterKey;
+use keystead::secret::RootKeys;
+use keystead::shared::{Budget, News, Patience, Shared};
 use keystead::time::{Clock, Timestamp};
+use zeroize::Zeroizing;
 
 #[path = "tests/fanout.rs"]
 mod fanout;
@@ -14,6 +17,10 @@ mod fanout;
 mod faults;
 #[path = "tests/limiter.rs"]
 mod limiter;
+#[path = "tests/pieces.rs"]
+mod pieces;
+#[path = "tests/queue.rs"]
+mod queue;
 #[path = "tests/server.rs"]
 mod server;
 #[path = "tests/topology.rs"]
@@ -23,7 +30,14 @@ mod values;
 #[path = "tests/window.rs"]
 mod window;
 
-const TOPICS: &[&str] = &["sessions", "flags"];
+/// What all instances of these tests know of each other.
+fn news() -> News {
+    News { topics: &["sessions", "flags"], bulk: &["bulk"], roots: roots() }
+}
+
+fn roots() -> RootKeys {
+    RootKeys::new(&[MasterKey { id: "test".to_owned(), key: Zeroizing::new([7; 32]) }])
+}
 
 /// A frozen clock somewhere in 2026, so that only what a test moves moves.
 fn clock() -> Clock {
@@ -45,8 +59,8 @@ fn patient() -> Patience {
     Patience { answer: Duration::from_secs(10), ..Patience::default() }
 }
 
-async fn connected(url: &str, topics: &'static [&'static str]) -> Shared {
-    let shared = Shared::redis_with(url, clock(), topics, patient()).await.expect("a URL that is understood");
+async fn connected(url: &str) -> Shared {
+    let shared = Shared::redis_with(url, clock(), news(), patient()).await.expect("a URL that is understood");
     until("Redis answers", || shared.health() == keystead::shared::Health::Connected).await;
     shared
 }

@@ -18,7 +18,6 @@ use super::store::Session;
 use super::{admission, ticket};
 use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
-use crate::http::context::Now;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::guard::{Caller, admit, presented, take, take_address};
 use crate::http::{Policy, Visit};
@@ -56,8 +55,9 @@ struct TicketMade {
 #[utoipa::path(post, path = "/api/v1/voice/sessions/{id}/transcript/ticket", tag = "voice", operation_id = "createTranscriptTicket",
     security(("bearer" = [])), params(("id" = Uuid, Path, description = "The voice session's id")),
     responses((status = 201, body = TicketMade), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-async fn make_ticket(State(app): State<App>, caller: Caller, Now(now): Now, Path(id): Path<Uuid>) -> Result<Response, Problem> {
-    let session = admission::own(&app, caller.user, id).await?;
+async fn make_ticket(State(app): State<App>, caller: Caller, visit: Visit, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    take(&app, &visit, Policy::Ticket, caller.user.as_bytes()).await?;
+    let (session, now) = (admission::own(&app, caller.user, id).await?, visit.now());
     let ticket = ticket::issue(&app.ground, session.id, caller.user, caller.session, now).await?;
     let made = TicketMade { ticket: ticket.secret, expires_at: ticket.expires_at };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)).into_response())
@@ -140,6 +140,9 @@ async fn listener(
 ) -> Result<(Session, Right), Problem> {
     let presented = presented(parts);
     let ticket = query.and_then(|query| query.ticket.as_deref());
+    if presented.is_none() {
+        app.ground.limiter.look(Policy::Global, visit.client().limit_key().as_ref(), visit.now()).await?;
+    }
     let visitor = match (heard, ticket) {
         _ if presented.is_some() => None,
         (LastHeard::Position(_, Some(pass)), _) => Some(ticket::readmit(app, id, pass, visit.now()).await),

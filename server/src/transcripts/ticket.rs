@@ -67,6 +67,10 @@ pub(super) async fn redeem(app: &App, voice: Uuid, secret: &str, now: Timestamp)
     if secret.len() > TICKET_MAX {
         return Err(no_ticket());
     }
+    // Looked at first: whoever guesses writes nothing, and keeps no writer from its work.
+    if codes::link_owner(&ground.db, &ground.roots, Purpose::TranscriptTicket, secret, now).await?.is_none() {
+        return Err(no_ticket());
+    }
     let (roots, secret) = (ground.roots.clone(), secret.to_owned());
     let work = async move |tx: &mut Tx| codes::use_link(tx, &roots, Purpose::TranscriptTicket, &secret, now).await;
     let used = ground.db.write(work).await?;

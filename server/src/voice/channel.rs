@@ -23,4 +23,13 @@ impl Authorizer for Voice {
             Ok(found.is_some_and(|found| found.active))
         })
     }
+
+    /// One that is not used expires, and nobody is there to say so.
+    fn over<'a>(&'a self, names: &'a [&'a str]) -> Pin<Box<dyn Future<Output = Result<Vec<String>, Problem>> + Send + 'a>> {
+        Box::pin(async move {
+            let ids: Vec<Uuid> = names.iter().filter_map(|name| name.parse().ok()).collect();
+            let active = store::active(&self.ground.db, ids.iter().copied(), self.ground.clock.now()).await?;
+            Ok(ids.iter().filter(|id| !active.contains(id)).map(Uuid::to_string).collect())
+        })
+    }
 }

@@ -9,12 +9,14 @@ use std::pin::Pin;
 
 use uuid::Uuid;
 
+use super::channel;
 use super::store::{self, Ended};
 use super::token_store::{self, Revoked};
 use crate::accounts::AccessLost;
 use crate::audit::{self, Actor, Event, Target};
 use crate::db::{DbError, Tx};
 use crate::ground::Ground;
+use crate::presence::Announcer;
 use crate::sessions::{self, SessionsEnded};
 use crate::time::Timestamp;
 
@@ -22,15 +24,22 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Voice {
     pub(super) ground: Ground,
+    announcer: Announcer,
 }
 
 impl Voice {
-    /// A listener that writes with `ground`.
-    pub fn new(ground: Ground) -> Self {
-        Self { ground }
+    /// A listener that writes with `ground` and tells those who are connected with `announcer`.
+    pub fn new(ground: Ground, announcer: Announcer) -> Self {
+        Self { ground, announcer }
     }
 
-    /// Puts on record what ended; `cause` says for a sign-in at whose end it did.
+    /// Has everybody leave the channels of voice sessions that `tx` ends, once it is committed.
+    fn shut_on_commit(&self, tx: &mut Tx, ended: &[Ended]) {
+        let (announcer, channels): (_, Vec<String>) = (self.announcer.clone(), ended.iter().map(|one| channel::of(one.id)).collect());
+        tx.on_commit(move || channels.iter().for_each(|channel| announcer.shut(channel)));
+    }
+
+    /// Puts on record what ended, and has it noticed; `cause` says for a sign-in at whose end it did.
     async fn record(
         &self,
         tx: &mut Tx,
@@ -40,6 +49,7 @@ impl Voice {
         cause: impl Fn(Option<Uuid>) -> Option<Uuid>,
         now: Timestamp,
     ) -> Result<(), DbError> {
+        self.shut_on_commit(tx, ended);
         let event = |action, session, because: Option<Uuid>| {
             let event = Event::new(&self.ground, action, now).actor(Actor::System).target(Target::voice_session(session));
             let event = event.detail("reason", reason);

@@ -5,8 +5,8 @@
 //! that lets people in: exactly once, however many instances are asked at once ([`redeem`]). A voice session ends by its person, by
 //! inactivity, or with the sign-in it was opened in ([`follows`]); its tokens end with it.
 //!
-//! Owns the tables `voice_sessions` and `voice_tokens`. Titles are personal and stand sealed. Its store reads the table of `tokens`:
-//! a personal access token that was revoked takes its voice tokens along. Others stand on [`own_active`] and [`own`].
+//! Owns the tables `voice_sessions` and `voice_tokens`. Titles are personal and stand sealed. Its store reads the tables of
+//! `tokens`, `sessions` and `oauth`: what a personal access token, a sign-in or an application got goes with it. Others stand on [`own_active`] and [`own`].
 
 mod channel;
 mod end;

@@ -86,7 +86,9 @@ impl Refusal {
             Self::Redeemed => "This voice token was redeemed before. Its holder needs another one.",
             Self::Revoked => "This voice token was revoked: the sign-in or the voice session that it was issued in has ended.",
             Self::Expired => "This voice token has expired. Its holder needs another one.",
-            Self::SessionOver => "What this voice token was issued for is over: the voice session, or the program's own token.",
+            Self::SessionOver => {
+                "What this voice token was issued for is over: the voice session, or what the program or the application had to show."
+            }
         }
     }
 }
@@ -124,6 +126,20 @@ pub(super) async fn redeem(
         Err(Some(refusal)) => Err(Problem::new(Code::Gone).detail(refusal.sentence())),
         Err(None) => Err(unknown()),
     }
+}
+
+/// Whether the token that `service` has redeemed, and asks about again, still lets its holder in: an answer that is kept for a day says
+/// nothing of what has ended since.
+///
+/// # Errors
+/// `gone` when it does not.
+pub(super) async fn recheck(app: &App, service: Subject, token: &str, now: Timestamp) -> Result<(), Problem> {
+    let Some(presented) = issue::livekit(app)?.read(token) else { return Err(unknown()) };
+    if token_store::stands(&app.ground.db, presented.jti, service.id(), now).await? {
+        return Ok(());
+    }
+    let detail = "This voice token was redeemed with this Idempotency-Key, and has expired or been revoked since.";
+    Err(Problem::new(Code::Gone).detail(detail))
 }
 
 /// The redemption, or why there is none; both on record. `None`: this installation knows no such token (any more).

@@ -1,5 +1,6 @@
 //! Every SQL line about voice sessions. Those about their tokens stand in `token_store.rs`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -19,6 +20,10 @@ crate::statements! {
     COUNT_ACTIVE = "SELECT count(*) FROM voice_sessions WHERE owner_id = $1 AND end_reason IS NULL AND ends_at > $2";
     /// One of a person's sessions.
     FIND = "SELECT id, title, language, created_at, last_active_at, ends_at, end_reason FROM voice_sessions WHERE id = $1 AND owner_id = $2";
+    /// Which of these go on ($1 is JSON: [id, …]).
+    ACTIVE = "SELECT id FROM voice_sessions WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND end_reason IS NULL AND ends_at > $2",
+      postgres "SELECT id FROM voice_sessions
+        WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::text::json)) AND end_reason IS NULL AND ends_at > $2";
     /// A page of a person's sessions, newest first.
     LIST = "SELECT id, title, language, created_at, last_active_at, ends_at, end_reason FROM voice_sessions
         WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
@@ -101,7 +106,12 @@ pub(super) async fn find(db: &Db, id: Uuid, owner: Uuid) -> Result<Option<Stored
     db.query_opt(FIND, args![id, owner]).await?.as_ref().map(stored).transpose()
 }
 
-/// The same in a transaction.
+/// Which of `sessions` go on.
+pub(super) async fn active(db: &Db, sessions: impl IntoIterator<Item = Uuid>, now: Timestamp) -> Result<HashSet<Uuid>, DbError> {
+    db.query(ACTIVE, args![many(sessions)?, now]).await?.iter().map(|row| row.get(0)).collect()
+}
+
+/// A session of `owner`, in a transaction.
 pub(super) async fn find_in(tx: &mut Tx, id: Uuid, owner: Uuid) -> Result<Option<Stored>, DbError> {
     tx.query_opt(FIND, args![id, owner]).await?.as_ref().map(stored).transpose()
 }

@@ -62,7 +62,8 @@ async fn token(
 /// Redeem a voice token
 ///
 /// For the service that lets people into rooms: whoever comes with this token is let in once. 410 `gone` when it was redeemed before,
-/// has expired, or was revoked with the sign-in or the voice session it belongs to.
+/// has expired, or was revoked with the sign-in or the voice session it belongs to. A repeat with the same `Idempotency-Key` gets the
+/// first answer for as long as the token would still be good.
 #[utoipa::path(post, path = "/api/v1/voice/token/redeem", tag = "voice", operation_id = "redeemVoiceToken",
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeat safely: the same key and body get the first answer again", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     security(("bearer" = ["voice:redeem"])), request_body = Presented,
@@ -75,10 +76,14 @@ async fn redeem(
     Idempotent(request, key): Idempotent<Presented>,
 ) -> Result<Response, Problem> {
     issue::livekit(&app)?;
-    let (this, service) = (app.clone(), caller.subject);
+    let (this, service, token) = (app.clone(), caller.subject, request.token.clone());
     let work = Box::pin(async move {
         let redeemed = redemption::redeem(&this, service, &request, &origin, now).await?;
         Ok(([(header::CACHE_CONTROL, "no-store")], Json(redeemed)).into_response())
     });
-    idempotency::once(&app, key, "voice_redemptions", Some(service.id()), now, work).await
+    let answer = idempotency::once(&app, key, "voice_redemptions", Some(service.id()), now, work).await?;
+    if answer.headers().contains_key(idempotency::REPLAYED) {
+        redemption::recheck(&app, service, &token, now).await?;
+    }
+    Ok(answer)
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::args;
-use crate::db::{DbError, Row, Tx};
+use crate::db::{Db, DbError, Row, Tx};
 use crate::time::Timestamp;
 
 crate::statements! {
@@ -17,7 +17,17 @@ crate::statements! {
                 WHERE voice_sessions.id = voice_tokens.voice_session_id AND end_reason IS NULL AND ends_at > $2)
             AND (personal_token_id IS NULL OR EXISTS (SELECT 1 FROM personal_tokens
                 WHERE personal_tokens.id = voice_tokens.personal_token_id AND revoked_at IS NULL AND personal_tokens.expires_at > $2))
+            AND (login_session_id IS NULL OR EXISTS (SELECT 1 FROM sessions LEFT JOIN oauth_clients ON oauth_clients.id = sessions.client_id
+                WHERE sessions.id = voice_tokens.login_session_id AND ended_at IS NULL AND disabled_at IS NULL AND deleted_at IS NULL))
         RETURNING voice_session_id, owner_id, expires_at";
+    /// Whether a token that a service redeemed would still be good, had nobody redeemed it.
+    STANDS = "SELECT id FROM voice_tokens WHERE id = $1 AND redeemed_by = $3 AND revoked_at IS NULL AND expires_at > $2
+            AND EXISTS (SELECT 1 FROM voice_sessions
+                WHERE voice_sessions.id = voice_tokens.voice_session_id AND end_reason IS NULL AND ends_at > $2)
+            AND (personal_token_id IS NULL OR EXISTS (SELECT 1 FROM personal_tokens
+                WHERE personal_tokens.id = voice_tokens.personal_token_id AND revoked_at IS NULL AND personal_tokens.expires_at > $2))
+            AND (login_session_id IS NULL OR EXISTS (SELECT 1 FROM sessions LEFT JOIN oauth_clients ON oauth_clients.id = sessions.client_id
+                WHERE sessions.id = voice_tokens.login_session_id AND ended_at IS NULL AND disabled_at IS NULL AND deleted_at IS NULL))";
     /// What became of a token.
     FIND = "SELECT redeemed_at, revoked_at, expires_at FROM voice_tokens WHERE id = $1";
     /// Revokes what was issued to sign-ins that ended and not redeemed ($1 is JSON: [id, …]).
@@ -118,6 +128,11 @@ pub(super) async fn insert(tx: &mut Tx, new: NewToken) -> Result<(), DbError> {
 pub(super) async fn redeem(tx: &mut Tx, id: Uuid, service: Uuid, now: Timestamp) -> Result<Option<Redeemed>, DbError> {
     let row = tx.query_opt(REDEEM, args![id, now, service]).await?;
     row.map(|row| Ok(Redeemed { voice_session: row.get(0)?, owner: row.get(1)?, expires_at: row.get(2)? })).transpose()
+}
+
+/// Whether the token `id`, which `service` redeemed, would be good at `now` if it had not been.
+pub(super) async fn stands(db: &Db, id: Uuid, service: Uuid, now: Timestamp) -> Result<bool, DbError> {
+    Ok(db.query_opt(STANDS, args![id, now, service]).await?.is_some())
 }
 
 /// What became of the token `id`.

@@ -112,7 +112,7 @@ impl Ground {
         for limit in ["GLOBAL", "SIGNED_IN", "API_USER", "LOGIN", "SIGNUP", "PASSWORD_FORGOT", "VERIFY_RESEND"] {
             env.insert(format!("KEYSTEAD_LIMITS__{limit}"), "1000000/1m".into());
         }
-        for limit in ["DEVICE_REQUEST", "DEVICE_CODE", "VOICE_SESSION", "VOICE_TOKEN", "TRANSCRIPT"] {
+        for limit in ["DEVICE_REQUEST", "DEVICE_CODE", "TICKET", "VOICE_SESSION", "VOICE_TOKEN", "TRANSCRIPT"] {
             env.insert(format!("KEYSTEAD_LIMITS__{limit}"), "1000000/1m".into());
         }
         env.insert("KEYSTEAD_DATA_DIR".into(), self.data_dir().display().to_string());

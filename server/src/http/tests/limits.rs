@@ -25,6 +25,7 @@ fn limits(enabled: bool) -> Limits {
         verify_resend: other,
         device_request: other,
         device_code: other,
+        ticket: other,
         voice_session: other,
         voice_token: other,
         transcript: other,

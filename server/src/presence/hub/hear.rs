@@ -11,8 +11,9 @@ use crate::time::Timestamp;
 
 impl Hub {
     /// Takes a word of another instance.
-    pub(in crate::presence) fn hear(&mut self, Message { from, word }: Message, now: Timestamp) {
-        if from == self.me {
+    pub(in crate::presence) fn hear(&mut self, Message { from, at, word }: Message, now: Timestamp) {
+        // What is older than an instance may be silent is no news, but said again by somebody who listened.
+        if from == self.me || now.since(Timestamp::from_micros(at)) > self.settings.lease {
             return;
         }
         if self.others.hear(from, now) {
@@ -34,14 +35,20 @@ impl Hub {
                     changes.into_iter().for_each(|change| self.change(from, change));
                 }
             }
-            // These are part of no state, so they count also behind a gap.
+            // These are part of no state, so they count also behind a gap; once.
             Word::Said { seq, channel, payload } => {
+                let is_news = self.others.is_news(from, seq);
                 self.follows(from, seq, true, now);
-                self.deliver(&channel, &payload);
+                if is_news {
+                    self.deliver(&channel, &payload, now);
+                }
             }
             Word::Closed { seq, channel } => {
+                let is_news = self.others.is_news(from, seq);
                 self.follows(from, seq, true, now);
-                self.empty(&channel);
+                if is_news {
+                    self.empty(&channel);
+                }
             }
             Word::Parting(seconds) => self.others.part(from, now.plus(Duration::from_secs(seconds))),
         }
@@ -55,9 +62,7 @@ impl Hub {
                 return false;
             }
             // What was missed may have been something that was published: whoever listens begins anew.
-            for (channel, listeners) in &self.listeners {
-                self.owed.entry(channel.clone()).or_default().extend(listeners.keys().map(|id| (*id, None)));
-            }
+            self.begin_anew(|_| true);
         }
         follows == Follows::Next
     }
@@ -74,7 +79,7 @@ impl Hub {
         let was_mine = self.roster.peer(place.connection).is_some_and(|peer| peer.origin == self.me);
         if self.roster.put(from, place.epoch, place.connection, &place.channel, place.shown()) && was_mine {
             // It was resumed there.
-            self.parked.remove(&place.connection);
+            self.unpark(place.connection);
             if let Some(live) = self.live.remove(&place.connection) {
                 live.connection.outbox.close(Close::Replaced);
             }

@@ -11,13 +11,13 @@ use crate::support::{Ground, Instance, Proxy, Store, eventually};
 
 /// What carries the messages between instances.
 #[derive(Clone, Copy)]
-enum Over {
+pub enum Over {
     Redis,
     Database,
 }
 
 /// Two instances of an installation that hear each other.
-async fn pair(over: Over) -> (Instance, Instance) {
+pub async fn pair(over: Over) -> (Instance, Instance) {
     let builder = Instance::builder(Store::Postgres).set("KEYSTEAD_PRESENCE__MESSAGES_PER_SECOND", 1000);
     let one = match over {
         Over::Redis => builder.start().await,

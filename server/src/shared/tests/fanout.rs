@@ -6,7 +6,7 @@ use keystead::shared::{Health, Message, Shared};
 use tokio::sync::broadcast::Receiver;
 
 use super::server::Server;
-use super::{TOPICS, clock, connected, patient, redis_url, unique, until};
+use super::{clock, connected, news, patient, redis_url, unique, until};
 
 /// The next message that is not another test's.
 async fn next(from: &mut Receiver<Message>, mine: &str) -> Message {
@@ -38,7 +38,7 @@ async fn in_process_everybody_hears_and_nobody_is_no_error() {
 
 #[tokio::test]
 async fn the_sender_hears_itself_at_once_and_once_the_others_within_a_second() {
-    let (one, two) = (connected(&redis_url(), TOPICS).await, connected(&redis_url(), TOPICS).await);
+    let (one, two) = (connected(&redis_url()).await, connected(&redis_url()).await);
     until("both are subscribed", || one.heard_at().as_micros() > 0 && two.heard_at().as_micros() > 0).await;
     let mine = unique();
     let (mut here, mut there) = (one.subscribe(), two.subscribe());
@@ -60,7 +60,7 @@ async fn the_sender_hears_itself_at_once_and_once_the_others_within_a_second() {
 
 #[tokio::test]
 async fn a_message_arrives_well_within_a_second() {
-    let (one, two) = (connected(&redis_url(), TOPICS).await, connected(&redis_url(), TOPICS).await);
+    let (one, two) = (connected(&redis_url()).await, connected(&redis_url()).await);
     until("the other is subscribed", || two.heard_at().as_micros() > 0).await;
     let (mine, mut there) = (unique(), two.subscribe());
     let began = Instant::now();
@@ -72,7 +72,7 @@ async fn a_message_arrives_well_within_a_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscriptions_come_back_and_waiting_messages_arrive() {
     let mut server = Server::start(&[]).await;
-    let (one, two) = (connected(&server.url(), TOPICS).await, connected(&server.url(), TOPICS).await);
+    let (one, two) = (connected(&server.url()).await, connected(&server.url()).await);
     until("the other is subscribed", || two.heard_at().as_micros() > 0).await;
     server.kill();
     until("the loss is noticed", || one.health() == Health::Lost && two.health() == Health::Lost).await;
@@ -94,7 +94,7 @@ async fn subscriptions_come_back_and_waiting_messages_arrive() {
 async fn a_silent_channel_grows_old_and_a_moved_clock_does_not_age_it() {
     let server = Server::start(&[]).await;
     let clock = clock();
-    let shared = Shared::redis_with(&server.url(), clock.clone(), TOPICS, patient()).await.unwrap();
+    let shared = Shared::redis_with(&server.url(), clock.clone(), news(), patient()).await.unwrap();
     until("the channel is proven", || clock.now().since(shared.heard_at()) < Duration::from_secs(1)).await;
     clock.advance(Duration::from_secs(3600));
     assert!(clock.now().since(shared.heard_at()) < Duration::from_secs(10));
@@ -107,7 +107,7 @@ async fn a_silent_channel_grows_old_and_a_moved_clock_does_not_age_it() {
 #[tokio::test]
 async fn publishing_never_blocks_while_redis_is_lost() {
     let mut server = Server::start(&[]).await;
-    let shared = connected(&server.url(), TOPICS).await;
+    let shared = connected(&server.url()).await;
     server.kill();
     let began = Instant::now();
     for n in 0..20_000 {
@@ -119,7 +119,7 @@ async fn publishing_never_blocks_while_redis_is_lost() {
 
 #[tokio::test]
 async fn close_sends_what_is_queued() {
-    let (one, two) = (connected(&redis_url(), TOPICS).await, connected(&redis_url(), TOPICS).await);
+    let (one, two) = (connected(&redis_url()).await, connected(&redis_url()).await);
     until("the other is subscribed", || two.heard_at().as_micros() > 0).await;
     let (mine, mut there) = (unique(), two.subscribe());
     for n in 0..50 {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use keystead::shared::{Decision, Health, Patience, Shared};
 
 use super::server::Server;
-use super::{TOPICS, budget, clock, connected, patient, unique, until};
+use super::{budget, clock, connected, news, patient, unique, until};
 
 /// Short in production; a take must never last a multiple of it, even on a busy machine.
 const QUICK: Duration = Duration::from_millis(500);
 
 async fn start(url: &str) -> Shared {
-    let shared = Shared::redis(url, clock(), TOPICS).await.unwrap();
+    let shared = Shared::redis(url, clock(), news()).await.unwrap();
     until("Redis answers", || shared.health() == Health::Connected).await;
     shared
 }
@@ -87,7 +87,7 @@ async fn a_redis_that_is_not_there_yet_is_found_when_it_comes() {
     let mut server = Server::start(&[]).await;
     server.kill();
     let began = Instant::now();
-    let shared = Shared::redis(&server.url(), clock(), TOPICS).await.unwrap();
+    let shared = Shared::redis(&server.url(), clock(), news()).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(3));
     assert_eq!(shared.health(), Health::Lost);
     assert_eq!(shared.heard_at().as_micros(), 0, "never heard");
@@ -101,7 +101,7 @@ async fn a_redis_that_is_not_there_yet_is_found_when_it_comes() {
 #[tokio::test]
 async fn forgotten_scripts_are_taught_again() {
     let server = Server::start(&[]).await;
-    let shared = connected(&server.url(), TOPICS).await;
+    let shared = connected(&server.url()).await;
     let key = unique();
     assert!(take(&shared, &key).await.allowed);
     server.ask(&["SCRIPT", "FLUSH"]).await;
@@ -112,7 +112,7 @@ async fn forgotten_scripts_are_taught_again() {
 #[tokio::test]
 async fn a_redis_that_refuses_writes_is_lost_until_it_takes_them() {
     let server = Server::start(&[]).await;
-    let shared = connected(&server.url(), TOPICS).await;
+    let shared = connected(&server.url()).await;
     // It answers every ping and counts nothing.
     server.ask(&["REPLICAOF", "127.0.0.1", "1"]).await;
     assert_eq!(admitted(&shared, "somebody").await, 3);
@@ -124,7 +124,7 @@ async fn a_redis_that_refuses_writes_is_lost_until_it_takes_them() {
 #[tokio::test]
 async fn an_unreadable_entry_counts_as_nothing_used() {
     let server = Server::start(&[]).await;
-    let shared = connected(&server.url(), TOPICS).await;
+    let shared = connected(&server.url()).await;
     assert!(take(&shared, "somebody").await.allowed);
     let redis::Value::Array(keys) = server.ask(&["KEYS", "ks:l:*"]).await else { panic!("a list of keys") };
     let redis::Value::BulkString(key) = &keys[0] else { panic!("a key") };
@@ -141,7 +141,7 @@ async fn an_unreadable_entry_counts_as_nothing_used() {
 async fn nothing_waits_after_close_and_drop() {
     let server = Server::start(&[]).await;
     let patience = Patience { probe_every: Duration::from_millis(20), ..patient() };
-    let shared = Shared::redis_with(&server.url(), clock(), TOPICS, patience).await.unwrap();
+    let shared = Shared::redis_with(&server.url(), clock(), news(), patience).await.unwrap();
     shared.close().await;
     drop(shared);
     let client = redis::Client::open(server.url()).unwrap();

@@ -9,11 +9,11 @@ use keystead::time::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{TOPICS, budget, clock, connected, redis_url, unique};
+use super::{budget, clock, connected, redis_url, unique};
 
 #[tokio::test]
 async fn keys_scopes_and_windows_are_counted_apart() {
-    for shared in [Shared::in_process(clock()), connected(&redis_url(), TOPICS).await] {
+    for shared in [Shared::in_process(clock()), connected(&redis_url()).await] {
         let now = clock().now();
         let one = budget(1, Duration::from_secs(60));
         let (key, other) = (unique(), unique());
@@ -43,7 +43,7 @@ async fn parallel_takes_in_one_process_admit_exactly_the_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_takes_over_two_instances_admit_exactly_the_limit() {
-    let (one, two) = (connected(&redis_url(), TOPICS).await, connected(&redis_url(), TOPICS).await);
+    let (one, two) = (connected(&redis_url()).await, connected(&redis_url()).await);
     assert_eq!(parallel_takes(&[one.clone(), two.clone()]).await, 50);
     assert_eq!((one.counted_here(), two.counted_here()), (0, 0));
     one.close().await;
@@ -72,7 +72,7 @@ async fn parallel_takes(instances: &[Shared]) -> usize {
 #[test]
 fn redis_decides_as_the_algorithm_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let shared = runtime.block_on(connected(&redis_url(), TOPICS));
+    let shared = runtime.block_on(connected(&redis_url()));
     let step = prop_oneof![3 => Just(0_i64), 4 => 0_i64..100, 2 => -50_i64..1500, 1 => -5000_i64..5000];
     let cost = prop_oneof![5 => Just(1_u32), 1 => 0_u32..5, 1 => 0_u32..30];
     let arrivals = prop::collection::vec((step, cost), 1..120);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use keystead::shared::{Health, Shared};
 
 use super::server::Server;
-use super::{TOPICS, budget, clock, connected, unique, until};
+use super::{budget, clock, connected, news, unique, until};
 
 async fn complaint(url: &str) -> String {
-    match Shared::redis(url, clock(), TOPICS).await {
+    match Shared::redis(url, clock(), news()).await {
         Ok(_) => panic!("{url} was accepted"),
         Err(error) => error.to_string(),
     }
@@ -62,13 +62,13 @@ async fn everything_works(one: &Shared, two: &Shared) {
 async fn a_single_server_with_a_password_and_a_database() {
     let server = Server::start(&["--requirepass", "s3cr/t"]).await;
     let url = format!("redis://:s3cr%2Ft@127.0.0.1:{}/5", server.port);
-    everything_works(&connected(&url, TOPICS).await, &connected(&url, TOPICS).await).await;
+    everything_works(&connected(&url).await, &connected(&url).await).await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_a_lost_redis() {
     let server = Server::start(&["--requirepass", "right"]).await;
-    let shared = Shared::redis(&format!("redis://:wrong@127.0.0.1:{}", server.port), clock(), TOPICS).await.unwrap();
+    let shared = Shared::redis(&format!("redis://:wrong@127.0.0.1:{}", server.port), clock(), news()).await.unwrap();
     assert_eq!(shared.health(), Health::Lost);
 }
 
@@ -78,7 +78,7 @@ async fn a_unix_socket() {
     let path = folder.path().join("redis.sock");
     let _server = Server::start(&["--unixsocket", path.to_str().unwrap()]).await;
     let url = format!("redis+unix://{}", path.display());
-    everything_works(&connected(&url, TOPICS).await, &connected(&url, TOPICS).await).await;
+    everything_works(&connected(&url).await, &connected(&url).await).await;
 }
 
 #[tokio::test]
@@ -101,8 +101,8 @@ async fn a_cluster_of_three() {
         }
     }
     // The second instance knows other nodes than the first, one of them not there.
-    let one = connected(&format!("redis-cluster://127.0.0.1:{}", nodes[0].port), TOPICS).await;
-    let two = connected(&format!("redis-cluster://127.0.0.1:1,127.0.0.1:{}", nodes[1].port), TOPICS).await;
+    let one = connected(&format!("redis-cluster://127.0.0.1:{}", nodes[0].port)).await;
+    let two = connected(&format!("redis-cluster://127.0.0.1:1,127.0.0.1:{}", nodes[1].port)).await;
     everything_works(&one, &two).await;
 }
 
@@ -113,7 +113,7 @@ async fn a_master_named_by_sentinels_and_its_successor() {
     let sentinel = start_sentinel(old.port).await;
     sentinel_knows_the_replica(&sentinel).await;
     let url = format!("redis-sentinel://127.0.0.1:1,127.0.0.1:{}/main", sentinel.port);
-    let (one, two) = (connected(&url, TOPICS).await, connected(&url, TOPICS).await);
+    let (one, two) = (connected(&url).await, connected(&url).await);
     everything_works(&one, &two).await;
 
     old.kill();

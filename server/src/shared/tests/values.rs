@@ -5,13 +5,13 @@ use std::time::Duration;
 use keystead::shared::{Health, Shared};
 
 use super::server::Server;
-use super::{TOPICS, clock, connected, patient, redis_url, unique, until};
+use super::{clock, connected, news, patient, redis_url, unique, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_value_is_got_often_and_taken_once() {
-    for shared in [Shared::in_process(clock()), connected(&redis_url(), TOPICS).await] {
+    for shared in [Shared::in_process(clock()), connected(&redis_url()).await] {
         let key = unique();
         assert_eq!(shared.get(&key).await, None);
         shared.put(&key, b"first".to_vec(), MINUTE).await;
@@ -25,7 +25,7 @@ async fn a_value_is_got_often_and_taken_once() {
 #[tokio::test]
 async fn a_value_expires_by_the_clock_that_is_moved() {
     let (local, remote) = (clock(), clock());
-    let over_redis = Shared::redis_with(&redis_url(), remote.clone(), TOPICS, patient()).await.unwrap();
+    let over_redis = Shared::redis_with(&redis_url(), remote.clone(), news(), patient()).await.unwrap();
     for (clock, shared) in [(local.clone(), Shared::in_process(local)), (remote, over_redis)] {
         let key = unique();
         shared.put(&key, Vec::new(), MINUTE).await;
@@ -39,7 +39,7 @@ async fn a_value_expires_by_the_clock_that_is_moved() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_sixteen_takers_one_gets_it() {
-    let over_redis = [connected(&redis_url(), TOPICS).await, connected(&redis_url(), TOPICS).await];
+    let over_redis = [connected(&redis_url()).await, connected(&redis_url()).await];
     let alone = Shared::in_process(clock());
     for instances in [over_redis, [alone.clone(), alone]] {
         for _ in 0..10 {
@@ -63,7 +63,7 @@ async fn of_sixteen_takers_one_gets_it() {
 #[tokio::test]
 async fn values_live_here_while_redis_is_lost_and_are_still_single_use_when_it_is_back() {
     let mut server = Server::start(&[]).await;
-    let shared = connected(&server.url(), TOPICS).await;
+    let shared = connected(&server.url()).await;
     server.kill();
     until("the loss is noticed", || shared.health() == Health::Lost).await;
     let (key, other) = (unique(), unique());
@@ -82,7 +82,7 @@ async fn values_live_here_while_redis_is_lost_and_are_still_single_use_when_it_i
 #[tokio::test]
 async fn a_value_whose_storing_was_interrupted_is_not_single_use() {
     let server = Server::start(&[]).await;
-    let shared = Shared::redis(&server.url(), clock(), TOPICS).await.unwrap();
+    let shared = Shared::redis(&server.url(), clock(), news()).await.unwrap();
     let key = unique();
     until("Redis answers", || shared.health() == Health::Connected).await;
     server.hang();
@@ -98,7 +98,7 @@ async fn a_value_whose_storing_was_interrupted_is_not_single_use() {
 
 #[tokio::test]
 async fn a_lease_is_held_by_one_instance_renewed_and_given_back() {
-    let (one, two) = (connected(&redis_url(), TOPICS).await, connected(&redis_url(), TOPICS).await);
+    let (one, two) = (connected(&redis_url()).await, connected(&redis_url()).await);
     let name = unique();
     assert!(one.lease(&name, MINUTE).await);
     assert!(one.lease(&name, MINUTE).await, "renewed");
@@ -123,7 +123,7 @@ async fn no_lease_while_redis_is_lost_always_one_in_process() {
     assert!(Shared::in_process(clock()).lease("sealer", MINUTE).await);
     let mut server = Server::start(&[]).await;
     server.kill();
-    let shared = Shared::redis(&server.url(), clock(), TOPICS).await.unwrap();
+    let shared = Shared::redis(&server.url(), clock(), news()).await.unwrap();
     assert!(!shared.lease("sealer", MINUTE).await);
     shared.release("sealer").await;
 }

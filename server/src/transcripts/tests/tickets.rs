@@ -95,6 +95,23 @@ async fn a_ticket_is_worth_little(store: Store) {
     assert!(!stored.is_empty());
 }
 
+/// Who guesses has the budget of an anonymous caller, and when that is used up, nothing is looked at any more.
+async fn a_flood_of_guesses_is_refused(store: Store) {
+    let instance = Instance::builder(store).set("KEYSTEAD_LIMITS__GLOBAL", "10/15m").set("TRUSTED_PROXIES", "127.0.0.1/32").start().await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let talk = Talk::begin(&instance, &ada).await;
+    let address = ticket(&ada.api, &talk).await;
+    let (guesser, other) = (instance.at_address("203.0.113.9"), instance.at_address("203.0.113.10"));
+    let mut statuses = Vec::new();
+    for n in 0..20 {
+        let opening = if n % 2 == 0 { guesser.clone() } else { guesser.with("last-event-id", "1.AAAA") };
+        statuses.push(opening.get(&format!("{}?ticket={n:043}", talk.stream())).await.status);
+    }
+    assert_eq!((&statuses[..10], &statuses[10..]), ([401; 10].as_slice(), [429; 10].as_slice()));
+    guesser.get(&address).await.expect_problem(429, "rate_limited");
+    assert_eq!(other.probe(&address).await, Some(200));
+}
+
 /// Of many that bring one ticket at once, one gets in.
 async fn one_of_many_uses_a_ticket(store: Store) {
     let instance = Instance::start(store).await;
@@ -112,6 +129,7 @@ async fn one_of_many_uses_a_ticket(store: Store) {
 }
 
 both_stores!(
+    a_flood_of_guesses_is_refused,
     a_pass_is_for_one_transcript_and_one_sign_in,
     a_ticket_is_worth_little,
     a_ticket_opens_a_stream_once_and_the_stream_goes_on,

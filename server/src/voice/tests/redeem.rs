@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use keystead::args;
 use serde_json::{Value, json};
 
 use super::{API_KEY, API_SECRET, REDEEM, SESSIONS, events, gatekeeper, opened, token, with_livekit};
@@ -77,6 +78,53 @@ async fn a_lost_answer_is_given_again(store: Store) {
     let token = token(&ada.api, &id).await;
     let first = service.post(REDEEM, json!({"token": token})).await.expect(200);
     assert_eq!(service.post(REDEEM, json!({"token": token})).await.expect(200).body, first.body);
+}
+
+/// But not when its holder must not be let in any more.
+async fn a_lost_answer_is_not_given_again_when_it_is_over(store: Store) {
+    let instance = with_livekit(store).start().await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let other = instance.signed_in("ada@example.com").await;
+    let service = gatekeeper(&instance).await;
+    let redeem = async |key: &str, token: &str| service.with("idempotency-key", key).post(REDEEM, json!({"token": token})).await;
+    let (hers, others, late) = (opened(&ada.api).await, opened(&other.api).await, opened(&other.api).await);
+    // With the voice session; with the sign-in that the token was issued to, in a session that goes on; by its time.
+    let tokens = [token(&other.api, &hers).await, token(&ada.api, &others).await, token(&other.api, &late).await];
+    for (key, token) in ["a", "b", "c"].iter().zip(&tokens) {
+        redeem(key, token).await.expect(200);
+        redeem(key, token).await.expect(200);
+    }
+    ada.api.send(http::Method::POST, "/api/v1/auth/logout", None).await.expect(204);
+    for (key, token) in ["a", "b"].iter().zip(&tokens) {
+        redeem(key, token).await.expect_problem(410, "gone");
+    }
+    redeem("c", &tokens[2]).await.expect(200);
+    instance.advance(Duration::from_secs(600));
+    redeem("c", &tokens[2]).await.expect_problem(410, "gone");
+}
+
+/// What an application got goes with it.
+async fn a_disabled_application_lets_nobody_in(store: Store) {
+    let instance = with_livekit(store).start().await;
+    let ada = instance.signed_up("ada@example.com").await;
+    let root = admin(&instance).await;
+    let service = service(&root.api, &["voice:redeem"]).await;
+    let gatekeeper = instance.with_token(&service.token(&instance).await);
+    let id = opened(&ada.api).await;
+    let tokens = [token(&ada.api, &id).await, token(&ada.api, &id).await, token(&ada.api, &id).await];
+    let registered = json!({"name": "App", "grantTypes": ["client_credentials"], "scopes": []});
+    let app = crate::oauth::register(&root.api, registered).await;
+    let session: uuid::Uuid = ada.session_id().parse().unwrap();
+    let theirs = "UPDATE sessions SET client_id = $1 WHERE id = $2";
+    assert_eq!(instance.change(theirs, args![app.id.clone(), session]).await, 1);
+    gatekeeper.post(REDEEM, json!({"token": tokens[0]})).await.expect(200);
+    let disabled = "UPDATE oauth_clients SET disabled_at = 1 WHERE id = $1";
+    let deleted = "UPDATE oauth_clients SET disabled_at = NULL, deleted_at = 1 WHERE id = $1";
+    for (token, change) in tokens[1..].iter().zip([disabled, deleted]) {
+        assert_eq!(instance.change(change, args![app.id.clone()]).await, 1);
+        let refused = gatekeeper.post(REDEEM, json!({"token": token})).await.expect_problem(410, "gone");
+        assert!(refused.str("/detail").contains("is over"), "{refused}");
+    }
 }
 
 async fn what_is_not_good_any_more_is_refused(store: Store) {
@@ -156,7 +204,9 @@ async fn only_who_was_given_the_scope_redeems(store: Store) {
 }
 
 both_stores!(
+    a_disabled_application_lets_nobody_in,
     a_lost_answer_is_given_again,
+    a_lost_answer_is_not_given_again_when_it_is_over,
     a_token_is_redeemed_once,
     an_expired_session_lets_nobody_in,
     it_stays_redeemed_when_an_instance_is_gone,
