@@ -288,6 +288,7 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
         Arc::new(tokens.clone()),
         Arc::new(passwords::Links),
         Arc::new(transactions::Ledgers),
+        Arc::new(exports::Erasures),
         Arc::new(voice.clone()),
     ]
 }
@@ -408,6 +409,7 @@ impl Running {
             tokio::time::sleep(delay).await;
             // Streams would go on for as long as they may.
             self.app.transcripts.drain();
+            self.app.exports.drain();
             self.stop_jobs.cancel();
             self.app.presence.drain().await;
         };

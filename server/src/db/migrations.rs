@@ -57,6 +57,7 @@ const MAIN: &[Migration] = migrations!("main":
     29 "0029_quota_receipts",
     30 "0030_audit_sealed_indexes",
     31 "0031_transactions_covering",
+    34 "0034_exports_fetched",
 );
 
 const KEYRING: &[Migration] = migrations!("keyring": 1 "0001_keyring");

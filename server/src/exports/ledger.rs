@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::account::owner;
-use super::source::{Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period};
+use super::source::{
+    Column, Commission, Content, Counting, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period,
+};
 use crate::access::scope::OwnTransactionsRead;
 use crate::app::App;
 use crate::error::Problem;
@@ -159,6 +161,15 @@ impl Source for Ledger {
 
     fn expected(&self) -> Option<u64> {
         self.expected
+    }
+
+    fn count(&mut self, most: u64) -> Counting<'_> {
+        Box::pin(async move {
+            if self.expected.is_none() {
+                self.expected = Some(self.reader.count(most).await?);
+            }
+            Ok(())
+        })
     }
 
     fn next(&mut self) -> NextPieces<'_> {

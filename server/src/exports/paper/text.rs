@@ -112,7 +112,8 @@ impl Setter {
         if lacking.is_empty() {
             return Block { text, meant: None, layout, style };
         }
-        let shown: String = text.char_indices().map(|(at, letter)| if lacking.contains(&at) { LACKING } else { letter }).collect();
+        let shown: String =
+            text.char_indices().map(|(at, letter)| if lacking.binary_search(&at).is_ok() { LACKING } else { letter }).collect();
         let layout = self.lay(&shown, style, width);
         if self::lacking(&layout, &shown).is_empty() {
             return Block { text: shown, meant: Some(text), layout, style };
@@ -176,7 +177,19 @@ impl Setter {
     }
 }
 
-/// Where in `text` a character begins that no font has.
+/// `text` as long as it will be set at most, so that nobody keeps the rest meanwhile.
+pub(super) fn cut(mut text: String) -> String {
+    // What stands before the text is not set.
+    let skipped = text.len() - text.trim_start().len();
+    if let Some((end, _)) = text[skipped..].char_indices().nth(LONGEST) {
+        text.truncate(skipped + end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// Where in `text` a character begins that no font has, in order.
 fn lacking(layout: &Layout<()>, text: &str) -> Vec<usize> {
     let mut found = Vec::new();
     for line in layout.lines() {
