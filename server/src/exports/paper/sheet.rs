@@ -20,6 +20,9 @@ use super::text::{Setter, Style};
 use super::{Columned, Item, Unmade, Unwanted, Weight};
 use crate::exports::source::Head;
 
+/// What is said on a page that has such a character.
+const LACKING: &str = "� is a character that the fonts in here do not have. Copied, it is itself; it stands in the other formats, too.";
+
 /// The document.
 pub(super) fn draw(head: &Head, items: &[Item], unwanted: Unwanted<'_>) -> Result<Vec<u8>, Unmade> {
     let mut setter = Setter::new();
@@ -55,6 +58,7 @@ fn drawn(
         }
         let mut page = document.start_page_with(size.clone());
         pen.page = number;
+        pen.setter.lacked = false;
         let mut surface = page.surface();
         pen.leaf(&mut surface, leaf);
         pen.margins(&mut surface, head, number + 1, pages.len());
@@ -211,6 +215,11 @@ impl Pen<'_> {
         self.setter.draw(surface, &whose, SIDE, y);
         let which = self.setter.set(&format!("page {number} of {of}"), right, WIDTH * 0.3);
         self.setter.draw(surface, &which, SIDE + WIDTH * 0.7, y);
+        // Nobody is to wonder what it is; whoever has the page read to them hears the character itself.
+        if self.setter.lacked {
+            let told = self.setter.set(LACKING, SMALL, WIDTH);
+            self.setter.draw(surface, &told, SIDE, y + 11.0);
+        }
         surface.end_tagged();
     }
 
