@@ -292,13 +292,14 @@ fn access_lost(sessions: &Sessions, tokens: &Tokens, voice: &Voice) -> Vec<Arc<d
         Arc::new(tokens.clone()),
         Arc::new(passwords::Links),
         Arc::new(transactions::Ledgers),
+        Arc::new(exports::Erasures),
         Arc::new(voice.clone()),
     ]
 }
 
 /// Of which slices one person may have so much that it is taken in batches before the person's row goes.
 fn emptied() -> Vec<Arc<dyn Emptied>> {
-    vec![Arc::new(transcripts::Erased), Arc::new(exports::Erased), Arc::new(quotas::Erased), Arc::new(sessions::Erased)]
+    vec![Arc::new(transcripts::Erased), Arc::new(exports::Erasures), Arc::new(quotas::Erased), Arc::new(sessions::Erased)]
 }
 
 /// Who decides about realtime channels, by their kind; `user` and `room` need nobody.
@@ -417,6 +418,7 @@ impl Running {
             tokio::time::sleep(delay).await;
             // Streams would go on for as long as they may.
             self.app.transcripts.drain();
+            self.app.exports.drain();
             self.stop_jobs.cancel();
             self.app.presence.drain().await;
         };

@@ -11,10 +11,13 @@ use super::values::Values;
 pub struct Exports {
     /// How long a file can be fetched.
     pub file_ttl: Duration,
+    /// Bytes that all files of one person may have.
+    pub bytes_per_person: u64,
 }
 
 impl Exports {
     pub(super) fn from(values: &Values) -> Result<Self, Fault> {
-        Ok(Self { file_ttl: values.get("exports.file_ttl", parse::span)? })
+        let bytes = values.get("exports.bytes_per_person", parse::size)?;
+        Ok(Self { file_ttl: values.get("exports.file_ttl", parse::span)?, bytes_per_person: u64::try_from(bytes).unwrap_or(u64::MAX) })
     }
 }

@@ -355,6 +355,7 @@ settings! {
     "retention.unverified_accounts", Number(1, 36_500), else "KEYSTEAD_RETENTION__DAYS", "Days that accounts which never confirmed their address are kept.";
 
     "exports.file_ttl", Span(60, 30 * DAY), "How long the file of an export can be fetched; then it is deleted.";
+    "exports.bytes_per_person", Size(MIB, 1024 * 1024 * MIB), "What all export files of one person may take; an order that grows beyond fails.";
 
     "voice.livekit_url", SocketUrl, else "none: no voice tokens", "LiveKit server that clients connect to.";
     "voice.livekit_api_key", Text, else "none", "API key of LiveKit; issuer of the tokens.";

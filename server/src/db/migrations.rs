@@ -59,6 +59,7 @@ const MAIN: &[Migration] = migrations!("main":
     31 "0031_transactions_covering",
     32 "0032_receipts_and_ceilings",
     33 "0033_idempotency_replies",
+    34 "0034_exports_fetched",
     36 "0036_established",
 );
 

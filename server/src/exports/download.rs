@@ -1,28 +1,38 @@
 //! `GET /api/v1/exports/{id}/download`: the file, whole or from where a broken download ended (RFC 9110 section 14).
 
-use axum::body::{Body, Bytes};
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::try_unfold;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::file::{File, Reading};
 use super::order::may;
+use super::right::Right;
+use super::sending::Sending;
 use super::source::Format;
 use super::store::{self, Stored};
 use super::view::{Status, status};
 use crate::access::scope::ExportsWrite;
 use crate::app::App;
 use crate::audit::{self, Actor, Target};
+use crate::db::Tx;
 use crate::error::{Code, Problem, ProblemBody};
-use crate::http::context::{Now, Origin};
+use crate::http::context::Origin;
 use crate::http::extract::Path;
-use crate::http::guard::Personal;
+use crate::http::guard::{Personal, Subject, take};
+use crate::http::limits::Policy;
+use crate::http::visit::Visit;
 use crate::time::Timestamp;
+
+/// A file, or a part of one, is sent for so long at most; the rest is asked for with `Range`.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// Fetching one file by the same session or token is on record once in so long.
+const ON_RECORD: Duration = Duration::from_secs(60 * 60);
 
 /// The route of files.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -32,7 +42,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Fetch an export
 ///
 /// Only by whoever ordered it, until it expires; 409 while it is not ready, 410 afterwards. A download that broke off goes on with
-/// `Range` and `If-Range`, on any instance.
+/// `Range` and `If-Range`, on any instance. One is broken off when the session ends or the access token expires meanwhile, or a right
+/// is lost that its kind needs.
 #[utoipa::path(get, path = "/api/v1/exports/{id}/download", tag = "exports", operation_id = "downloadExport", security(("bearer" = []), ("delegated" = ["exports:write"])),
     params(("id" = Uuid, Path, description = "The export's id"),
         ("Range" = Option<String>, Header, description = "One range of bytes, such as `bytes=1000-`"),
@@ -43,12 +54,19 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn download(
     State(app): State<App>,
+    method: Method,
     caller: Personal<ExportsWrite>,
-    Now(now): Now,
+    visit: Visit,
     origin: Origin,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let now = visit.now();
+    // HEAD fetches nothing.
+    let fetches = method != Method::HEAD;
+    if fetches {
+        take(&app, &visit, Policy::ApiUser, caller.user.as_bytes()).await?;
+    }
     let stored = store::find(&app.ground.db, id, caller.user).await?.ok_or(Code::NotFound)?;
     let kind = app.exports.kind(&stored.kind).ok_or(Code::NotFound)?;
     may(&app, &caller, kind.needs).await?;
@@ -74,14 +92,14 @@ async fn download(
         .detail("from", from)
         .detail("bytes", to - from)
         .origin(&app.ground, Some(&key), &origin);
-    app.ground.db.write(async move |tx| audit::record(tx, &event).await).await?;
+    let place = app.exports.send_to(caller.user)?;
+    if fetches {
+        note(&app, id, &caller, now, event).await?;
+    }
     let reading = Reading::new(app.ground.clone(), File { export: id, run, key }, from, to);
+    let right = Right::new(app.clone(), caller.token(), Some(kind.needs));
     // A file that breaks off shows as such: there are fewer bytes than were promised.
-    let parts = try_unfold(reading, async |mut reading| match reading.next().await {
-        Ok(bytes) => Ok(bytes.map(|bytes| (Bytes::from(bytes), reading))),
-        Err(problem) => Err(std::io::Error::other(problem.detail.into_owned())),
-    });
-    let mut response = Body::from_stream(parts).into_response();
+    let mut response = Sending::new(&app.exports, right, LONGEST, vec![place]).body(None, reading).into_response();
     let mut put = |name, value: String| {
         // Numbers, ids and words of ours are visible ASCII.
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -102,6 +120,23 @@ async fn download(
     Ok(response)
 }
 
+/// Records `event`, unless what `caller` came with has fetched the same file a short while ago: a download in many parts is one.
+async fn note(app: &App, id: Uuid, caller: &Personal<ExportsWrite>, now: Timestamp, event: audit::Event) -> Result<(), Problem> {
+    let by = match caller.subject {
+        Subject::Person { session, .. } => session,
+        Subject::Token { token, .. } => token,
+        Subject::Service(client) => client,
+    };
+    let (user, since) = (caller.user, now.minus(ON_RECORD));
+    let work = async move |tx: &mut Tx| {
+        if store::fetch(tx, id, user, by, now, since).await? {
+            audit::record(tx, &event).await?;
+        }
+        Ok::<_, Problem>(())
+    };
+    app.ground.db.write(work).await
+}
+
 /// The run whose file can be fetched.
 fn ready(stored: &Stored, now: Timestamp) -> Result<(Uuid, Format), Problem> {
     let detail = match status(stored, now) {
@@ -110,7 +145,7 @@ fn ready(stored: &Stored, now: Timestamp) -> Result<(Uuid, Format), Problem> {
         }
         Status::Queued | Status::Running => {
             let problem = Problem::new(Code::Conflict).detail("The export is not ready yet. Ask again in a moment.");
-            return Err(problem.retry_after(std::time::Duration::from_secs(1)));
+            return Err(problem.retry_after(Duration::from_secs(1)));
         }
         Status::Failed => "The export failed; there is no file.",
         Status::Expired => "The file has expired and is deleted. Order it again.",

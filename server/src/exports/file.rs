@@ -1,8 +1,10 @@
 //! The file of an export, in the database: in parts of one size, each sealed by the person's key, so that any instance reads any range
 //! and opens no more of it than it needs.
 
+use axum::body::Bytes;
 use uuid::Uuid;
 
+use super::sending::Parts;
 use super::store;
 use crate::db::{DbError, Tx};
 use crate::error::{Code, Problem};
@@ -63,7 +65,7 @@ impl Reading {
     ///
     /// # Errors
     /// As [`File::part`].
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
         if self.at >= self.end {
             return Ok(None);
         }
@@ -82,23 +84,36 @@ impl Reading {
     }
 }
 
+impl Parts for Reading {
+    async fn next_part(&mut self) -> Result<Option<Bytes>, Problem> {
+        Ok(self.next().await?.map(Bytes::from))
+    }
+}
+
 /// Writes a file; what it holds back is never more than one part and what was given last.
 pub(super) struct Writing {
     ground: Ground,
     file: File,
+    /// Whose it is; what they may store is counted over all of their exports.
+    person: Uuid,
     held: Vec<u8>,
     number: i64,
     bytes: u64,
 }
 
-/// Another worker has taken the export over, or it was deleted: nothing of this run counts any more.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Overtaken;
+/// Why a file is not written any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Another worker has taken the export over, or it was deleted: nothing of this run counts any more.
+    Overtaken,
+    /// Its person may not store more.
+    NoRoom,
+}
 
 impl Writing {
     /// Stands at the beginning of `file`.
-    pub fn new(ground: Ground, file: File) -> Self {
-        Self { ground, file, held: Vec::with_capacity(PART), number: 0, bytes: 0 }
+    pub fn new(ground: Ground, file: File, person: Uuid) -> Self {
+        Self { ground, file, person, held: Vec::with_capacity(PART), number: 0, bytes: 0 }
     }
 
     /// Bytes that were given so far.
@@ -110,7 +125,7 @@ impl Writing {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn write(&mut self, bytes: &[u8], rows: u64) -> Result<Result<(), Overtaken>, DbError> {
+    pub async fn write(&mut self, bytes: &[u8], rows: u64) -> Result<Result<(), Ended>, DbError> {
         if bytes.is_empty() {
             return self.note(rows).await;
         }
@@ -118,8 +133,8 @@ impl Writing {
         self.bytes += bytes.len() as u64;
         let mut done = 0;
         while self.held.len() - done >= PART {
-            if let Err(overtaken) = self.put(done, done + PART, rows).await? {
-                return Ok(Err(overtaken));
+            if let Err(ended) = self.put(done, done + PART, rows).await? {
+                return Ok(Err(ended));
             }
             done += PART;
         }
@@ -131,7 +146,7 @@ impl Writing {
     ///
     /// # Errors
     /// As [`Writing::write`].
-    pub async fn finish(&mut self, rows: u64) -> Result<Result<(), Overtaken>, DbError> {
+    pub async fn finish(&mut self, rows: u64) -> Result<Result<(), Ended>, DbError> {
         match self.held.len() {
             0 => Ok(Ok(())),
             left => self.put(0, left, rows).await,
@@ -139,27 +154,31 @@ impl Writing {
     }
 
     /// Only how far it is: a PDF is written in one piece at the end.
-    async fn note(&self, rows: u64) -> Result<Result<(), Overtaken>, DbError> {
+    async fn note(&self, rows: u64) -> Result<Result<(), Ended>, DbError> {
         let (export, run, bytes, now) = (self.file.export, self.file.run, self.bytes, self.ground.clock.now());
         let work = async move |tx: &mut Tx| store::advance(tx, export, run, rows, bytes, now).await;
-        Ok(if self.ground.db.write(work).await? { Ok(()) } else { Err(Overtaken) })
+        Ok(if self.ground.db.write(work).await? { Ok(()) } else { Err(Ended::Overtaken) })
     }
 
-    async fn put(&mut self, from: usize, to: usize, rows: u64) -> Result<Result<(), Overtaken>, DbError> {
+    async fn put(&mut self, from: usize, to: usize, rows: u64) -> Result<Result<(), Ended>, DbError> {
         let sealed = self.file.seal(self.number, &self.held[from..to]);
         let written = self.number as u64 * PART as u64 + (to - from) as u64;
-        let (export, run, number) = (self.file.export, self.file.run, self.number);
-        let now = self.ground.clock.now();
+        let (export, run, number, person) = (self.file.export, self.file.run, self.number, self.person);
+        let (now, room) = (self.ground.clock.now(), self.ground.settings.exports.bytes_per_person);
         let work = async move |tx: &mut Tx| {
             // The order is held to the end of the transaction, so whoever takes it over meanwhile waits.
             if !store::advance(tx, export, run, rows, written, now).await? {
-                return Ok(false);
+                return Ok(Err(Ended::Overtaken));
+            }
+            // Exports that are written side by side may overshoot by a part each.
+            if store::others(tx, person, export, now).await?.saturating_add(written) > room {
+                return Ok(Err(Ended::NoRoom));
             }
             store::put(tx, export, run, number, sealed.clone()).await?;
-            Ok::<_, DbError>(true)
+            Ok::<_, DbError>(Ok(()))
         };
         let ours = self.ground.db.write(work).await?;
         self.number += 1;
-        Ok(if ours { Ok(()) } else { Err(Overtaken) })
+        Ok(ours)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::account::owner;
 use super::source::{
-    Column, Commission, Content, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period,
+    Column, Commission, Content, Counting, Format, Head, Kind, Money, Needs, NextPieces, Opening, Piece, Row, Source, filter, period,
 };
 use crate::access::scope::OwnTransactionsRead;
 use crate::app::App;
@@ -161,6 +161,15 @@ impl Source for Ledger {
 
     fn expected(&self) -> Option<u64> {
         self.expected
+    }
+
+    fn count(&mut self, most: u64) -> Counting<'_> {
+        Box::pin(async move {
+            if self.expected.is_none() {
+                self.expected = Some(self.reader.count(most).await?);
+            }
+            Ok(())
+        })
     }
 
     fn next(&mut self) -> NextPieces<'_> {

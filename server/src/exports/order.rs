@@ -133,18 +133,22 @@ pub(super) async fn order(app: &App, person: Uuid, checked: Checked, origin: &Or
         .detail("kind", checked.kind.name)
         .detail("format", checked.format.as_str())
         .origin(ground, Some(&key), origin);
-    let (jobs, row) = (ground.jobs.clone(), new.clone());
+    let (jobs, row, room) = (ground.jobs.clone(), new.clone(), ground.settings.exports.bytes_per_person);
     let work = async move |tx: &mut crate::db::Tx| {
         if !store::hold(tx, person).await? {
             return Err(Problem::new(Code::SessionRevoked));
         }
-        let (under_way, files) = store::count(tx, person, now).await?;
-        if under_way >= UNDER_WAY_MAX {
+        let held = store::count(tx, person, now).await?;
+        if held.under_way >= UNDER_WAY_MAX {
             let detail = format!("You have {UNDER_WAY_MAX} exports under way. Wait for one, or delete it.");
             return Err(Problem::new(Code::Conflict).detail(detail));
         }
-        if files >= FILES_MAX {
+        if held.files >= FILES_MAX {
             let detail = format!("You have {FILES_MAX} exports that can be fetched. Delete one that you do not need.");
+            return Err(Problem::new(Code::Conflict).detail(detail));
+        }
+        if held.bytes >= room {
+            let detail = format!("Your exports have {} bytes, and may have {room}. Delete one that you do not need.", held.bytes);
             return Err(Problem::new(Code::Conflict).detail(detail));
         }
         store::insert(tx, &row).await?;

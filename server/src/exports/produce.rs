@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::file::{File, Overtaken, Writing};
+use super::file::{Ended, File, Writing};
 use super::order::commission;
 use super::rendering::{Manner, Rendering};
 use super::source::{Format, Needs};
@@ -63,9 +63,12 @@ impl From<DbError> for Stopped {
     }
 }
 
-impl From<Overtaken> for Stopped {
-    fn from(_: Overtaken) -> Self {
-        Self::Overtaken
+impl From<Ended> for Stopped {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Overtaken => Self::Overtaken,
+            Ended::NoRoom => Self::Never(Never::NoRoom),
+        }
     }
 }
 
@@ -112,6 +115,11 @@ async fn produce(app: App, id: Uuid) -> Result<(), Stopped> {
     if !may_still(app.clone(), stored.user, kind.needs).await? {
         return Err(Stopped::Never(Never::Forbidden));
     }
+    // Before anything is read: what waits for a desk keeps nothing in memory.
+    let desk = match format {
+        Format::Pdf => Some(app.exports.desk().await?),
+        Format::Csv | Format::Json => None,
+    };
     let key = ground.keyring.get(stored.user).await.map_err(Problem::from)?;
     let wish = Wish::open(&key, id, &stored.wish)?;
     let commission = commission(&app, stored.user, &wish, now).await?;
@@ -119,8 +127,8 @@ async fn produce(app: App, id: Uuid) -> Result<(), Stopped> {
     if let Some(rows) = source.expected() {
         store::expect(&ground.db, id, run, rows).await?;
     }
-    let file = Writing::new(ground.clone(), File { export: id, run, key });
-    let manner = Manner { kind: kind.name, format, dialect: wish.csv, desks: app.exports.desks() };
+    let file = Writing::new(ground.clone(), File { export: id, run, key }, stored.user);
+    let manner = Manner { kind: kind.name, format, dialect: wish.csv, desk, rows_max: None };
     let (rows, bytes) = write(file, Rendering::new(source, manner)).await?;
     let now = ground.clock.now();
     let whole = Whole { rows, bytes, now, expires_at: now.plus(ground.settings.exports.file_ttl) };

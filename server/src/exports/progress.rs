@@ -1,8 +1,6 @@
-//! `GET /api/v1/exports/{id}/events`: how far an export is, as it goes on. What tells is the row, so it does not matter which instance
-//! writes the file.
+//! `GET /api/v1/exports/{id}/events`: how far an export is, as it goes on.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,10 +8,16 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use http::{HeaderMap, StatusCode};
+use serde_json::json;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::looking::Seen;
+use super::places::Place;
+use super::right::Right;
 use super::store;
 use super::view::{ExportAnswer, ExportView};
 use crate::access::scope::ExportsWrite;
@@ -21,14 +25,12 @@ use crate::app::App;
 use crate::error::{Code, Problem, ProblemBody};
 use crate::http::context::Now;
 use crate::http::extract::Path;
-use crate::http::guard::{Personal, Verified};
+use crate::http::guard::Personal;
 
-/// How often the row is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Whether the session goes on is asked at every so many looks.
-const LOOKS_PER_CHECK: u32 = 4;
-/// A listener comes back after so many looks, to another instance perhaps.
-const LOOKS_MAX: u32 = 2_400;
+/// How often it is asked whether a listener may still listen.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
+/// A listener comes back after so long, to another instance perhaps.
+const LONGEST: Duration = Duration::from_secs(600);
 /// The id of the last event; whoever comes back with it has heard everything.
 const END: &str = "end";
 
@@ -39,8 +41,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Listen to the progress of an export
 ///
-/// Server-sent events: `progress` whenever something moved, with the same `{export}` that the export's own route answers, and `end` with
-/// it when it is ready or has failed. Whoever reconnects after that gets 204, by which an `EventSource` knows to stop.
+/// | event | data | what to do |
+/// |---|---|---|
+/// | `progress` | `{export}`, whenever something moved | show it |
+/// | `end` | `{export}`, when it is ready or has failed | close; whoever reconnects is answered 204, by which an `EventSource` knows to stop |
+/// | `reconnect` | `{reason}` | come again: `draining`, `unavailable`, `too_long`, or, with a new access token, `token_expired` |
+/// | `revoked` | `{reason}` | sign in again |
 #[utoipa::path(get, path = "/api/v1/exports/{id}/events", tag = "exports", operation_id = "exportEvents", security(("bearer" = []), ("delegated" = ["exports:write"])),
     params(("id" = Uuid, Path, description = "The export's id"),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard")),
@@ -55,63 +61,110 @@ async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let stored = store::find(&app.ground.db, id, caller.user).await?.ok_or(Code::NotFound)?;
-    let first = ExportView::of(stored, now);
+    let first = ExportView::of(stored.clone(), now);
     if first.is_over() && headers.get("last-event-id").is_some_and(|last| last == END) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let listener = Listener { app, token: caller.token(), person: caller.user, id, next: Some(first), told: None, looks: 0, over: false };
+    let place = app.exports.listen(caller.user)?;
+    let mut check = interval(CHECK_EVERY);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let listener = Listener {
+        seen: app.exports.looking().follow(&app.ground, stored),
+        draining: app.exports.draining(),
+        right: Right::new(app.clone(), caller.token(), None),
+        app,
+        next: Some(first),
+        told: None,
+        check,
+        ends: Instant::now() + LONGEST,
+        over: false,
+        _place: place,
+    };
     let events = unfold(listener, async |mut listener| listener.hear().await.map(|event| (Ok::<_, Infallible>(event), listener)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
 struct Listener {
     app: App,
-    token: Arc<Verified>,
-    person: Uuid,
-    id: Uuid,
+    seen: Seen,
+    draining: CancellationToken,
+    right: Right,
     /// What was seen and not told yet.
     next: Option<ExportView>,
     /// What was told last, as text.
     told: Option<String>,
-    looks: u32,
+    check: Interval,
+    ends: Instant,
     over: bool,
+    _place: Place,
+}
+
+/// What happens to a listener.
+enum Happens {
+    Moved,
+    /// Taken back: there is nothing to tell of any more.
+    Gone,
+    Close(&'static str, &'static str),
 }
 
 impl Listener {
-    /// The next event; nothing when there will be none, or the listener has to come back.
+    /// The next event; nothing when there will be none.
     async fn hear(&mut self) -> Option<Event> {
-        if self.over {
-            return None;
-        }
-        loop {
-            let view = match self.next.take() {
-                Some(view) => view,
-                None => self.look().await?,
-            };
-            let over = view.is_over();
-            // Words and numbers always serialise.
-            let text = serde_json::to_string(&ExportAnswer { export: view }).unwrap_or_default();
-            if self.told.as_deref() != Some(&text) || over {
-                self.told = Some(text.clone());
-                self.over = over;
-                let event = Event::default().data(text).retry(Duration::from_secs(2));
-                return Some(if over { event.event(END).id(END) } else { event.event("progress") });
+        while !self.over {
+            if let Some(event) = self.next.take().and_then(|view| self.tell(view)) {
+                return Some(event);
+            }
+            match self.happens().await {
+                Happens::Moved => {}
+                Happens::Gone => return None,
+                Happens::Close(event, reason) => {
+                    self.over = true;
+                    return Some(Event::default().event(event).data(json!({ "reason": reason }).to_string()));
+                }
             }
         }
+        None
     }
 
-    async fn look(&mut self) -> Option<ExportView> {
-        tokio::time::sleep(LOOK_EVERY).await;
-        self.looks += 1;
-        let now = self.app.ground.clock.now();
-        if self.looks > LOOKS_MAX || now >= self.token.expires_at {
+    /// What there is to tell of `view`, if that is anything new.
+    fn tell(&mut self, view: ExportView) -> Option<Event> {
+        let over = view.is_over();
+        // Words and numbers always serialise.
+        let text = serde_json::to_string(&ExportAnswer { export: view }).unwrap_or_default();
+        if self.told.as_deref() == Some(&text) && !over {
             return None;
         }
-        if self.looks.is_multiple_of(LOOKS_PER_CHECK) && self.app.still(&self.token).await.is_err() {
-            return None;
+        self.told = Some(text.clone());
+        self.over = over;
+        let event = Event::default().data(text).retry(Duration::from_secs(2));
+        Some(if over { event.event(END).id(END) } else { event.event("progress") })
+    }
+
+    async fn happens(&mut self) -> Happens {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.draining.cancelled() => return Happens::Close("reconnect", "draining"),
+                () = tokio::time::sleep_until(self.ends) => return Happens::Close("reconnect", "too_long"),
+                _ = self.check.tick() => {
+                    if let Err(problem) = self.right.still().await {
+                        return match problem.code {
+                            Code::TokenExpired => Happens::Close("reconnect", "token_expired"),
+                            code if code.status() >= 500 => Happens::Close("reconnect", "unavailable"),
+                            _ => Happens::Close("revoked", "session_revoked"),
+                        };
+                    }
+                }
+                moved = self.seen.changed() => {
+                    // Nobody looks any more: it cannot be read.
+                    if moved.is_err() {
+                        return Happens::Close("reconnect", "unavailable");
+                    }
+                    let Some(stored) = self.seen.borrow_and_update().clone() else { return Happens::Gone };
+                    self.next = Some(ExportView::of(stored, self.app.ground.clock.now()));
+                    return Happens::Moved;
+                }
+            }
         }
-        // While the store is away, nothing moves that anybody could be told of.
-        let stored = store::find(&self.app.ground.db, self.id, self.person).await.ok()??;
-        Some(ExportView::of(stored, now))
     }
 }

@@ -1,12 +1,14 @@
 //! A file on its way. CSV and JSON are written page by page as the source gives them: a million rows take the memory of one page. A PDF
-//! is collected and laid out at the end, on a thread of its own, few of them at a time.
+//! is collected and laid out at the end, on a thread of its own, few of them at a time: whoever begins one has a desk for it, and gives it
+//! back when it is laid out or nobody wants it any more.
 
-use std::sync::Arc;
-
+use axum::body::Bytes;
 use serde_json::Value as Json;
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
-use super::paper::{PAPER_ROWS_MAX, Paper};
+use super::paper::{PAPER_BYTES_MAX, PAPER_ROWS_MAX, Paper};
+use super::sending::Parts;
 use super::source::{Content, Format, Piece, Source};
 use crate::error::{Code, Problem};
 use crate::spreadsheet::{Cell, Dialect};
@@ -17,13 +19,14 @@ pub(super) struct Rendering {
     form: Form,
     step: Step,
     rows: u64,
+    rows_max: Option<u64>,
 }
 
 /// How it is written.
 enum Form {
     Csv(Dialect),
     Json { kind: &'static str },
-    Pdf { paper: Option<Box<Paper>>, desks: Arc<Semaphore> },
+    Pdf { paper: Option<Box<Paper>>, desk: Option<OwnedSemaphorePermit> },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,8 +45,10 @@ pub(super) struct Manner {
     pub kind: &'static str,
     pub format: Format,
     pub dialect: Dialect,
-    /// As many PDFs are laid out at a time.
-    pub desks: Arc<Semaphore>,
+    /// On which a PDF is laid out.
+    pub desk: Option<OwnedSemaphorePermit>,
+    /// More rows than these are refused.
+    pub rows_max: Option<u64>,
 }
 
 impl Rendering {
@@ -52,9 +57,9 @@ impl Rendering {
         let form = match manner.format {
             Format::Csv => Form::Csv(manner.dialect),
             Format::Json => Form::Json { kind: manner.kind },
-            Format::Pdf => Form::Pdf { paper: Some(Box::new(Paper::new(source.head().clone()))), desks: manner.desks },
+            Format::Pdf => Form::Pdf { paper: Some(Box::new(Paper::new(source.head().clone()))), desk: manner.desk },
         };
-        Self { source, form, step: Step::Begin, rows: 0 }
+        Self { source, form, step: Step::Begin, rows: 0, rows_max: manner.rows_max }
     }
 
     /// Rows that are written so far.
@@ -65,7 +70,10 @@ impl Rendering {
     /// Whether there are more rows than a document of its form can have.
     pub fn is_too_long(&self) -> bool {
         let expected = self.source.expected().unwrap_or(0).max(self.rows);
-        matches!(self.form, Form::Pdf { .. }) && expected > PAPER_ROWS_MAX
+        match &self.form {
+            Form::Pdf { paper, .. } => expected > PAPER_ROWS_MAX || paper.as_ref().is_some_and(|paper| paper.bytes() > PAPER_BYTES_MAX),
+            Form::Csv(_) | Form::Json { .. } => false,
+        }
     }
 
     /// The next bytes, perhaps none; nothing when all are written.
@@ -74,7 +82,12 @@ impl Rendering {
     /// The source fails; or it [is too long](Self::is_too_long).
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
         if self.is_too_long() {
-            let detail = format!("A PDF has at most {PAPER_ROWS_MAX} rows. Narrow it, or take CSV or JSON.");
+            let most = PAPER_BYTES_MAX / (1024 * 1024);
+            let detail = format!("A PDF has at most {PAPER_ROWS_MAX} rows, and {most} MiB of text. Narrow it, or take CSV or JSON.");
+            return Err(Problem::new(Code::ValidationFailed).field("filter", "too_many_rows", detail));
+        }
+        if let Some(most) = self.rows_max.filter(|most| self.source.expected().unwrap_or(0).max(self.rows) > *most) {
+            let detail = format!("There are more than {most} rows. Narrow it, or order it with POST /api/v1/exports.");
             return Err(Problem::new(Code::ValidationFailed).field("filter", "too_many_rows", detail));
         }
         match self.step {
@@ -151,17 +164,25 @@ impl Rendering {
             Form::Csv(_) => Ok(Vec::new()),
             Form::Json { .. } if part.is_some() => Ok(b"\n]}\n".to_vec()),
             Form::Json { .. } => Ok(b"}\n".to_vec()),
-            Form::Pdf { paper, desks } => {
-                let Some(paper) = paper.take() else { return Ok(Vec::new()) };
-                let desk = Arc::clone(desks).acquire_owned().await.map_err(Problem::internal)?;
+            Form::Pdf { paper, desk } => {
+                let (Some(paper), desk) = (paper.take(), desk.take()) else { return Ok(Vec::new()) };
+                // A thread cannot be dropped as this can: it is told, and looks.
+                let unwanted = CancellationToken::new();
+                let _until_dropped = unwanted.clone().drop_guard();
                 // Seconds of work for a long one: nobody else's request waits for it.
                 let laid = tokio::task::spawn_blocking(move || {
-                    let bytes = paper.finish();
+                    let bytes = paper.finish(&|| unwanted.is_cancelled());
                     drop(desk);
                     bytes
                 });
                 laid.await.map_err(Problem::internal)?.map_err(Problem::internal)
             }
         }
+    }
+}
+
+impl Parts for Rendering {
+    async fn next_part(&mut self) -> Result<Option<Bytes>, Problem> {
+        Ok(self.next().await?.map(Bytes::from))
     }
 }

@@ -191,6 +191,9 @@ pub enum Piece {
 /// A page that is being read; none when all were given.
 pub type NextPieces<'s> = Pin<Box<dyn Future<Output = Result<Option<Vec<Piece>>, Problem>> + Send + 's>>;
 
+/// A count on its way.
+pub type Counting<'s> = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send + 's>>;
+
 /// Reads what is exported, in pages that are small enough to be kept in memory.
 pub trait Source: Send {
     /// What stands before everything.
@@ -198,6 +201,12 @@ pub trait Source: Send {
 
     /// How many rows there are, as far as that is known before they are read.
     fn expected(&self) -> Option<u64>;
+
+    /// Finds out how many there are, so that [`Source::expected`] knows; beyond `most` it need not go on. Nothing where it cannot.
+    fn count(&mut self, most: u64) -> Counting<'_> {
+        let _ = most;
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// The next ones; nothing when all were given.
     fn next(&mut self) -> NextPieces<'_>;

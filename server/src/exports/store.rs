@@ -10,8 +10,8 @@ crate::statements! {
     /// Whether a person may order an export; on PostgreSQL nobody suspends them, and they order no other one, until the commit.
     HOLD = "SELECT id FROM users WHERE id = $1 AND status = 'active'",
       postgres "SELECT id FROM users WHERE id = $1 AND status = 'active' FOR UPDATE";
-    /// How many exports of a person are under way, and how many files of theirs there are.
-    COUNT = "SELECT count(*), count(finished_at) FROM exports
+    /// How many exports of a person are under way, how many files of theirs there are, and how many bytes all of that has.
+    COUNT = "SELECT count(*), count(finished_at), CAST(coalesce(sum(bytes), 0) AS bigint) FROM exports
         WHERE user_id = $1 AND (finished_at IS NULL OR (status = 'ready' AND expires_at > $2))";
     /// A new export.
     INSERT = "INSERT INTO exports (id, user_id, kind, format, wish, status, rows_done, bytes, created_at, updated_at)
@@ -32,6 +32,9 @@ crate::statements! {
     EXPECT = "UPDATE exports SET rows_expected = $3 WHERE id = $1 AND run = $2 AND status = 'running'";
     /// How far the attempt is, as long as it is the one that counts.
     ADVANCE = "UPDATE exports SET rows_done = $3, bytes = $4, updated_at = $5 WHERE id = $1 AND run = $2 AND status = 'running'";
+    /// The bytes of a person's other exports.
+    OTHERS = "SELECT CAST(coalesce(sum(bytes), 0) AS bigint) FROM exports
+        WHERE user_id = $1 AND id <> $2 AND (finished_at IS NULL OR (status = 'ready' AND expires_at > $3))";
     /// A part of a file.
     PUT = "INSERT INTO export_chunks (export_id, run, number, sealed) VALUES ($1, $2, $3, $4)";
     /// The same, for reading.
@@ -49,6 +52,20 @@ crate::statements! {
     DUE = "SELECT id FROM exports WHERE status = 'ready' AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
     /// Such a file is deleted.
     EXPIRE = "UPDATE exports SET status = 'expired', updated_at = $2 WHERE id = $1 AND status = 'ready' AND expires_at <= $2";
+    /// Somebody fetches a file, by what they are signed in with: true for the first time since $5, and for whatever was not the last.
+    FETCH = "UPDATE exports SET fetched_at = $3, fetched_by = $4
+        WHERE id = $1 AND user_id = $2 AND (fetched_at IS NULL OR fetched_at <= $5 OR fetched_by IS NULL OR fetched_by <> $4)";
+    /// Files of this kind that are being written, when somebody's grace was ended, which is how erasing them begins.
+    OUTDATE_RUNNING = "UPDATE exports SET status = 'failed', failure = 'outdated', updated_at = $2, finished_at = $2, expires_at = $2
+        WHERE kind = $1 AND finished_at IS NULL AND status = 'running'
+            AND EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND users.status = 'deleted' AND users.erases_at = 0)";
+    /// The same of those that are ready; after the others, one of which may just have become so.
+    OUTDATE_READY = "UPDATE exports SET expires_at = $2 WHERE kind = $1 AND status = 'ready' AND expires_at > $2
+            AND EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND users.status = 'deleted' AND users.erases_at = 0)";
+    /// Failed ones whose parts are still there.
+    OUTDATED = "SELECT id FROM exports WHERE status = 'failed' AND expires_at IS NOT NULL ORDER BY expires_at LIMIT $1";
+    /// They are not any more.
+    DROP_OUTDATED = "UPDATE exports SET expires_at = NULL WHERE id = $1 AND status = 'failed' AND expires_at IS NOT NULL";
     /// Exports on which nothing moved since.
     STUCK = "SELECT id FROM exports WHERE finished_at IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2";
     /// Forgets orders that are long over.
@@ -62,6 +79,8 @@ pub(super) enum Never {
     TooManyRows,
     /// Whoever ordered it may not have it any more.
     Forbidden,
+    /// There is more of it than its person may store.
+    NoRoom,
     /// It did not go on.
     Stuck,
     /// It could not be written, however often it was tried.
@@ -74,6 +93,7 @@ impl Never {
         match self {
             Self::TooManyRows => "too_many_rows",
             Self::Forbidden => "forbidden",
+            Self::NoRoom => "no_room",
             Self::Stuck => "stuck",
             Self::Broken => "broken",
         }
@@ -141,11 +161,27 @@ pub(super) async fn hold(tx: &mut Tx, user: Uuid) -> Result<bool, DbError> {
     Ok(tx.query_opt(HOLD, args![user]).await?.is_some())
 }
 
-/// How many exports of `user` are under way, and how many can be fetched.
-pub(super) async fn count(tx: &mut Tx, user: Uuid, now: Timestamp) -> Result<(i64, i64), DbError> {
-    let Some(row) = tx.query_opt(COUNT, args![user, now]).await? else { return Ok((0, 0)) };
-    let (all, ready): (i64, i64) = (row.get(0)?, row.get(1)?);
-    Ok((all - ready, ready))
+/// What a person has of exports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Holds {
+    /// Exports that are under way.
+    pub under_way: i64,
+    /// Files that can be fetched.
+    pub files: i64,
+    /// Bytes of both.
+    pub bytes: u64,
+}
+
+/// What `user` has of exports.
+pub(super) async fn count(tx: &mut Tx, user: Uuid, now: Timestamp) -> Result<Holds, DbError> {
+    let Some(row) = tx.query_opt(COUNT, args![user, now]).await? else { return Ok(Holds::default()) };
+    let (all, files): (i64, i64) = (row.get(0)?, row.get(1)?);
+    Ok(Holds { under_way: all - files, files, bytes: row.get(2)? })
+}
+
+/// The bytes of the exports of `user` besides `id`.
+pub(super) async fn others(tx: &mut Tx, user: Uuid, id: Uuid, now: Timestamp) -> Result<u64, DbError> {
+    tx.query_opt(OTHERS, args![user, id, now]).await?.map_or(Ok(0), |row| row.get(0))
 }
 
 /// Writes an order.
@@ -220,6 +256,30 @@ pub(super) async fn fail(tx: &mut Tx, id: Uuid, why: Never, now: Timestamp) -> R
 /// Deletes an export of `user` with its file; false when there is none.
 pub(super) async fn delete(tx: &mut Tx, id: Uuid, user: Uuid) -> Result<bool, DbError> {
     Ok(tx.execute(DELETE, args![id, user]).await? == 1)
+}
+
+/// Notes that `user` fetches the file of `id` by the session or token `by`; false when that is on record since `since`.
+pub(super) async fn fetch(tx: &mut Tx, id: Uuid, user: Uuid, by: Uuid, now: Timestamp, since: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(FETCH, args![id, user, now, by, since]).await? == 1)
+}
+
+/// When `person` is being erased, ends all exports of `kind` that may say something of them.
+pub(super) async fn outdate(tx: &mut Tx, kind: &'static str, person: Uuid, now: Timestamp) -> Result<(), DbError> {
+    tx.execute(OUTDATE_RUNNING, args![kind, now, person]).await?;
+    tx.execute(OUTDATE_READY, args![kind, now, person]).await.map(drop)
+}
+
+/// Up to `rows` exports that failed so and still have parts.
+pub(super) async fn outdated(db: &Db, rows: i64) -> Result<Vec<Uuid>, DbError> {
+    db.query(OUTDATED, args![rows]).await?.iter().map(|row| row.get(0)).collect()
+}
+
+/// Deletes their parts.
+pub(super) async fn drop_outdated(tx: &mut Tx, id: Uuid) -> Result<(), DbError> {
+    if tx.execute(DROP_OUTDATED, args![id]).await? == 1 {
+        tx.execute(DROP_PARTS, args![id]).await?;
+    }
+    Ok(())
 }
 
 /// Up to `rows` files that are to be deleted.

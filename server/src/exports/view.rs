@@ -70,7 +70,7 @@ pub(super) enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ExportFailure)]
 pub(super) struct Failure {
-    /// `too_many_rows`, `forbidden`, `stuck` or `broken`.
+    /// `too_many_rows`, `no_room`, `forbidden`, `outdated`, `stuck` or `broken`.
     pub code: String,
     /// What to do about it.
     pub message: &'static str,
@@ -113,7 +113,8 @@ impl ExportView {
             bytes: stored.bytes,
             created_at: stored.created_at,
             finished_at: stored.finished_at,
-            expires_at: stored.expires_at,
+            // What failed has no file, though there may be parts of one that are not swept yet.
+            expires_at: stored.expires_at.filter(|_| status != Status::Failed),
             download_url: format!("/api/v1/exports/{}/download", stored.id),
             failure: stored.failure.map(Failure::of),
         }
@@ -128,7 +129,9 @@ impl ExportView {
 impl Failure {
     fn of(code: String) -> Self {
         let message = match code.as_str() {
-            "too_many_rows" => "There are more rows than a PDF can hold. Narrow it by time, or take CSV or JSON.",
+            "too_many_rows" => "There is more than a PDF can hold. Narrow it by time, or take CSV or JSON.",
+            "no_room" => "There is more of it than your exports may have in all. Delete others, or narrow it.",
+            "outdated" => "Somebody of whom it may have told was erased meanwhile. Order it again.",
             "forbidden" => "Whoever ordered it may not export this any more.",
             "stuck" => "It did not go on for three days. Order it again.",
             _ => "It could not be written; the log of the server tells why. Order it again.",

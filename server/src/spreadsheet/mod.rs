@@ -3,6 +3,8 @@
 //!
 //! Knows no other part, and owns no table.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -92,17 +94,17 @@ impl Dialect {
         writer.has_headers(false).flexible(true).delimiter(delimiter).terminator(csv::Terminator::CRLF);
         let mut writer = writer.from_writer(out);
         for row in rows {
-            for cell in row {
-                writer.write_field(self.shown(cell).as_ref()).map_err(|error| Unwritten(error.to_string()))?;
+            for (place, cell) in row.iter().enumerate() {
+                writer.write_field(self.shown(cell, place == 0).as_ref()).map_err(|error| Unwritten(error.to_string()))?;
             }
             writer.write_record(None::<&[u8]>).map_err(|error| Unwritten(error.to_string()))?;
         }
         writer.flush().map_err(|error| Unwritten(error.to_string()))
     }
 
-    fn shown(self, cell: &Cell) -> std::borrow::Cow<'_, str> {
+    fn shown(self, cell: &Cell, is_first: bool) -> Cow<'_, str> {
         match cell {
-            Cell::Text(text) => neutral(text),
+            Cell::Text(text) => neutral(text, is_first),
             Cell::Number(number) if self.has_comma() => number.replace('.', ",").into(),
             Cell::Number(number) => number.into(),
             Cell::Empty => "".into(),
@@ -117,11 +119,49 @@ impl Dialect {
     }
 }
 
-/// `text` so that no spreadsheet computes it: an apostrophe before it makes it text. A plain number computes nothing and stays one.
-fn neutral(text: &str) -> std::borrow::Cow<'_, str> {
+/// `text` so that no spreadsheet computes it, nor a part of it: an apostrophe before what would begin a formula makes it text.
+///
+/// Whoever opens the file decides what stands between cells and in which way quotes are looked at: a spreadsheet of another country, or a
+/// program that knows no quotes, finds the beginning of a cell behind any separator and any line break, wherever those stand.
+///
+/// A plain number computes nothing and stays one; not where a row begins, which may end as something else for those who find no cell in it.
+fn neutral(text: &str, is_first: bool) -> Cow<'_, str> {
+    if is_number(text) && !is_first {
+        return text.into();
+    }
+    let mut marked = Vec::new();
     // Some skip blanks, and what nobody sees, before they look.
-    let begin = text.trim_start_matches(UNSEEN);
-    if begin.starts_with(COMPUTES) && !is_number(text) { format!("'{text}").into() } else { text.into() }
+    if text.trim_start_matches(|letter| letter == '"' || UNSEEN.contains(&letter)).starts_with(COMPUTES) {
+        marked.push(0);
+    }
+    let mut begins = false;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            // What follows a line break is looked at, so a cell may begin with one.
+            ',' | ';' | '\r' | '\n' => begins = true,
+            letter if begins && COMPUTES.contains(&letter) => {
+                marked.push(at);
+                begins = letter == '\t';
+            }
+            '\t' => begins = true,
+            // A quote that opens and one that closes are no part of what is in a cell.
+            '"' => {}
+            letter if UNSEEN.contains(&letter) => {}
+            _ => begins = false,
+        }
+    }
+    if marked.is_empty() {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + marked.len());
+    let mut done = 0;
+    for at in marked {
+        shown.push_str(&text[done..at]);
+        shown.push('\'');
+        done = at;
+    }
+    shown.push_str(&text[done..]);
+    shown.into()
 }
 
 fn is_number(text: &str) -> bool {

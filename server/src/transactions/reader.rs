@@ -15,6 +15,8 @@ use crate::secret::PersonKey;
 const MONTHS_MAX: i64 = 20_000;
 /// Rows on a page.
 const PAGE: u32 = 500;
+/// Rows that are counted at a time.
+const COUNTED: u32 = 2_500;
 
 /// Reads page after page in the order of its selection. What is changed meanwhile is read as it is when its page comes.
 pub struct Reader {
@@ -49,6 +51,23 @@ impl Reader {
         let period = Period::of(selection.time.start, selection.time.end);
         let months = totals_store::by_month(&self.ground.db, self.owner, &period, MONTHS_MAX).await?;
         Ok(Some(months.iter().filter_map(|month| u64::try_from(month.count).ok()).sum()))
+    }
+
+    /// How many there are, whatever narrows them; beyond `most` it is not counted any further. Nothing of them is opened.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn count(&self, most: u64) -> Result<u64, Problem> {
+        let (mut count, mut after) = (0, None);
+        // Page by page, because each of them looks at a bounded number of rows.
+        loop {
+            let found = find(&self.ground.db, self.owner, &self.filter, after, COUNTED).await?;
+            count += found.rows.len() as u64;
+            after = found.next;
+            if after.is_none() || count > most {
+                return Ok(count);
+            }
+        }
     }
 
     /// The next page, which may be empty and not the last; `None` behind the last one.

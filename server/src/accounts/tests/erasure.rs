@@ -125,7 +125,7 @@ async fn whoever_has_very_much_is_erased_in_batches(store: Store) {
     assert_eq!(before[..3], [2_500, 150, 2_500]);
     // A transaction takes its batch and no more.
     assert!(one_batch(&instance, &transcripts::Erased, ada).await);
-    assert!(one_batch(&instance, &exports::Erased, ada).await);
+    assert!(one_batch(&instance, &exports::Erasures, ada).await);
     assert!(one_batch(&instance, &quotas::Erased, ada).await);
     assert_eq!(much(&instance).await[..3], [1_500, 86, 1_500]);
     assert!(!one_batch(&instance, &sessions::Erased, ada).await);

@@ -1,7 +1,7 @@
 //! Which item stands on which page, and how far down: worked out before anything is drawn, because each page says how many there are.
 
 use super::text::{Setter, Style};
-use super::{Columned, Item, Weight};
+use super::{Columned, Item, Unmade, Unwanted, Weight};
 
 /// A4, in points.
 pub(super) const PAGE: (f32, f32) = (595.28, 841.89);
@@ -96,11 +96,17 @@ pub(super) fn header_height(setter: &mut Setter, table: &[Columned]) -> f32 {
 }
 
 /// Where everything stands.
-pub(super) fn flow(setter: &mut Setter, items: &[Item]) -> Vec<Leaf> {
+///
+/// # Errors
+/// It is `unwanted` meanwhile.
+pub(super) fn flow(setter: &mut Setter, items: &[Item], unwanted: Unwanted<'_>) -> Result<Vec<Leaf>, Unmade> {
     let mut pages = vec![Leaf::default()];
     let mut y = TOP;
     let mut table: Option<(usize, f32)> = None;
     for (index, item) in items.iter().enumerate() {
+        if unwanted() {
+            return Err(Unmade::Unwanted);
+        }
         let height = above(item)
             + match item {
                 Item::Heading(level, text) => setter.set(text, heading(*level), WIDTH).height(),
@@ -134,5 +140,5 @@ pub(super) fn flow(setter: &mut Setter, items: &[Item]) -> Vec<Leaf> {
             _ => {}
         }
     }
-    pages
+    Ok(pages)
 }

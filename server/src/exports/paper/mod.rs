@@ -16,6 +16,8 @@ use crate::spreadsheet::Cell;
 
 /// Rows that a PDF holds at most: beyond, nobody turns the pages, and a spreadsheet is the better paper.
 pub const PAPER_ROWS_MAX: u64 = 20_000;
+/// Bytes of text that a PDF holds at most, in UTF-8: it is collected before it is laid out.
+pub const PAPER_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// Something that stands below the one before.
 #[derive(Debug)]
@@ -61,12 +63,23 @@ pub(super) struct Paper {
     rows: u64,
     /// Rows of the part that began last.
     of_part: u64,
+    /// Bytes of text in rows.
+    bytes: usize,
 }
 
-/// A document that could not be made: a defect of ours, or of the library.
+/// Why a document was not made.
 #[derive(Debug, thiserror::Error)]
-#[error("a PDF could not be made: {0}")]
-pub(super) struct Unmade(pub String);
+pub(super) enum Unmade {
+    /// A defect of ours, or of the library.
+    #[error("a PDF could not be made: {0}")]
+    Defect(String),
+    /// Nobody wants it any more.
+    #[error("a PDF was given up")]
+    Unwanted,
+}
+
+/// Whether nobody wants a document any more.
+pub(super) type Unwanted<'a> = &'a (dyn Fn() -> bool + Sync);
 
 impl Paper {
     /// An empty document of what `head` tells of.
@@ -76,7 +89,12 @@ impl Paper {
         items.push(Item::Pair("Period".to_owned(), head.period.clone().unwrap_or_else(|| "everything there is".to_owned()), false));
         items.extend(head.narrowed.iter().map(|narrowed| Item::Pair("Only".to_owned(), narrowed.clone(), false)));
         items.push(Item::Pair("As of".to_owned(), readable_time(&head.created_at.to_rfc3339()), false));
-        Self { head, items, columns: &[], in_table: false, sums: Sums::default(), month: None, rows: 0, of_part: 0 }
+        Self { head, items, columns: &[], in_table: false, sums: Sums::default(), month: None, rows: 0, of_part: 0, bytes: 0 }
+    }
+
+    /// Bytes of text that it holds.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Adds what a source gave.
@@ -120,7 +138,8 @@ impl Paper {
             self.sums.add(money);
         }
         let shown = self.columns.iter().zip(row.cells).filter(|(column, _)| column.share > 0.0);
-        let cells = shown.map(|(column, cell)| shown_cell(column, cell)).collect();
+        let cells: Vec<String> = shown.map(|(column, cell)| text::cut(shown_cell(column, cell))).collect();
+        self.bytes += cells.iter().map(String::len).sum::<usize>();
         self.items.push(Item::Row(cells, Weight::Plain));
     }
 
@@ -143,8 +162,10 @@ impl Paper {
     fn record(&mut self, record: &Map<String, Json>) {
         let mut first = true;
         for (name, value) in record {
-            let Some(value) = readable(value) else { continue };
-            self.items.push(Item::Pair(in_words(name), value, first));
+            let Some(value) = readable(value).map(text::cut) else { continue };
+            let name = in_words(name);
+            self.bytes += name.len() + value.len();
+            self.items.push(Item::Pair(name, value, first));
             first = false;
         }
     }
@@ -161,11 +182,11 @@ impl Paper {
         self.in_table = false;
     }
 
-    /// Lays it out and writes it.
+    /// Lays it out and writes it, unless it is `unwanted` meanwhile.
     ///
     /// # Errors
-    /// A defect.
-    pub fn finish(mut self) -> Result<Vec<u8>, Unmade> {
+    /// It is; or a defect.
+    pub fn finish(mut self, unwanted: Unwanted<'_>) -> Result<Vec<u8>, Unmade> {
         self.end_part();
         self.summary();
         let withheld: Vec<(String, String)> = self
@@ -178,7 +199,7 @@ impl Paper {
             self.items.push(Item::Heading(2, "What is not in here".to_owned()));
             self.items.extend(withheld.into_iter().map(|(title, why)| Item::Pair(title, why, true)));
         }
-        sheet::draw(&self.head, &self.items)
+        sheet::draw(&self.head, &self.items, unwanted)
     }
 
     fn summary(&mut self) {

@@ -17,31 +17,48 @@ use krilla::{Document, SerializeSettings};
 
 use super::flow::{self, Leaf, NAME_WIDTH, PAD, PAGE, Placed, SIDE, SMALL, TOP, WIDTH};
 use super::text::{Setter, Style};
-use super::{Columned, Item, Unmade, Weight};
+use super::{Columned, Item, Unmade, Unwanted, Weight};
 use crate::exports::source::Head;
 
+/// What is said on a page that has such a character.
+const LACKING: &str = "� is a character that the fonts in here do not have. Copied, it is itself; it stands in the other formats, too.";
+
 /// The document.
-pub(super) fn draw(head: &Head, items: &[Item]) -> Result<Vec<u8>, Unmade> {
+pub(super) fn draw(head: &Head, items: &[Item], unwanted: Unwanted<'_>) -> Result<Vec<u8>, Unmade> {
     let mut setter = Setter::new();
-    let pages = flow::flow(&mut setter, items);
+    let pages = flow::flow(&mut setter, items, unwanted)?;
     let accessible = ConfigurationBuilder::new().with_accessibility_validator(Accessibility::UA1).finish();
-    let accessible = accessible.map_err(|error| Unmade(format!("{error:?}")))?;
-    drawn(&mut setter, &pages, head, items, accessible).or_else(|error| {
-        // Whatever somebody wrote that the standard does not allow: it is their data, and they get it.
-        tracing::warn!(%error, "a PDF is written without the mark of PDF/UA");
-        drawn(&mut setter, &pages, head, items, Configuration::default())
-    })
+    let accessible = accessible.map_err(|error| Unmade::Defect(format!("{error:?}")))?;
+    match drawn(&mut setter, &pages, head, items, accessible, unwanted) {
+        Err(error @ Unmade::Defect(_)) => {
+            // Whatever somebody wrote that the standard does not allow: it is their data, and they get it.
+            tracing::warn!(%error, "a PDF is written without the mark of PDF/UA");
+            drawn(&mut setter, &pages, head, items, Configuration::default(), unwanted)
+        }
+        done => done,
+    }
 }
 
-fn drawn(setter: &mut Setter, pages: &[Leaf], head: &Head, items: &[Item], configuration: Configuration) -> Result<Vec<u8>, Unmade> {
+fn drawn(
+    setter: &mut Setter,
+    pages: &[Leaf],
+    head: &Head,
+    items: &[Item],
+    configuration: Configuration,
+    unwanted: Unwanted<'_>,
+) -> Result<Vec<u8>, Unmade> {
     let settings = SerializeSettings { configuration, enable_tagging: true, ..SerializeSettings::default() };
     let mut document = Document::new_with(settings);
     let tree = TagTree::new().with_lang(Some("en".to_owned()));
     let mut pen = Pen { setter, items, tree, table: None, page: 0, outline: Outline::new() };
-    let size = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or_else(|| Unmade("A4 is no size".to_owned()))?;
+    let size = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or_else(|| Unmade::Defect("A4 is no size".to_owned()))?;
     for (number, leaf) in pages.iter().enumerate() {
+        if unwanted() {
+            return Err(Unmade::Unwanted);
+        }
         let mut page = document.start_page_with(size.clone());
         pen.page = number;
+        pen.setter.lacked = false;
         let mut surface = page.surface();
         pen.leaf(&mut surface, leaf);
         pen.margins(&mut surface, head, number + 1, pages.len());
@@ -52,7 +69,7 @@ fn drawn(setter: &mut Setter, pages: &[Leaf], head: &Head, items: &[Item], confi
     document.set_tag_tree(pen.tree);
     document.set_outline(pen.outline);
     document.set_metadata(metadata(head));
-    document.finish().map_err(|error| Unmade(format!("{error:?}")))
+    document.finish().map_err(|error| Unmade::Defect(format!("{error:?}")))
 }
 
 fn metadata(head: &Head) -> Metadata {
@@ -198,6 +215,11 @@ impl Pen<'_> {
         self.setter.draw(surface, &whose, SIDE, y);
         let which = self.setter.set(&format!("page {number} of {of}"), right, WIDTH * 0.3);
         self.setter.draw(surface, &which, SIDE + WIDTH * 0.7, y);
+        // Nobody is to wonder what it is; whoever has the page read to them hears the character itself.
+        if self.setter.lacked {
+            let told = self.setter.set(LACKING, SMALL, WIDTH);
+            self.setter.draw(surface, &told, SIDE, y + 11.0);
+        }
         surface.end_tagged();
     }
 

@@ -91,6 +91,8 @@ pub(super) struct Setter {
     fonts: FontContext,
     layouts: LayoutContext<()>,
     faces: HashMap<u64, Option<Font>>,
+    /// Whether a text had a character that no font has, since this was set back.
+    pub lacked: bool,
 }
 
 impl Setter {
@@ -101,7 +103,7 @@ impl Setter {
             collection.register_fonts(Blob::new(Arc::new(*file)), None);
         }
         let fonts = FontContext { collection, source_cache: SourceCache::default() };
-        Self { fonts, layouts: LayoutContext::new(), faces: HashMap::new() }
+        Self { fonts, layouts: LayoutContext::new(), faces: HashMap::new(), lacked: false }
     }
 
     /// Sets `text` in lines of at most `width` points.
@@ -112,7 +114,13 @@ impl Setter {
         if lacking.is_empty() {
             return Block { text, meant: None, layout, style };
         }
-        let shown: String = text.char_indices().map(|(at, letter)| if lacking.contains(&at) { LACKING } else { letter }).collect();
+        self.lacked = true;
+        // What is one to the eye, such as a family of four, is one that is lacking.
+        let shown = |(at, letter)| match lacking.binary_search_by_key(&at, |lacking| lacking.0) {
+            Ok(found) => lacking[found].1.then_some(LACKING),
+            Err(_) => Some(letter),
+        };
+        let shown: String = text.char_indices().filter_map(shown).collect();
         let layout = self.lay(&shown, style, width);
         if self::lacking(&layout, &shown).is_empty() {
             return Block { text: shown, meant: Some(text), layout, style };
@@ -176,20 +184,32 @@ impl Setter {
     }
 }
 
-/// Where in `text` a character begins that no font has.
-fn lacking(layout: &Layout<()>, text: &str) -> Vec<usize> {
+/// `text` as long as it will be set at most, so that nobody keeps the rest meanwhile.
+pub(super) fn cut(mut text: String) -> String {
+    // What stands before the text is not set.
+    let skipped = text.len() - text.trim_start().len();
+    if let Some((end, _)) = text[skipped..].char_indices().nth(LONGEST) {
+        text.truncate(skipped + end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// Where in `text` a character begins that no font has, in order; false for those that belong to the one before.
+fn lacking(layout: &Layout<()>, text: &str) -> Vec<(usize, bool)> {
     let mut found = Vec::new();
     for line in layout.lines() {
         for run in line.runs() {
             for cluster in run.clusters().filter(|cluster| cluster.glyphs().any(|glyph| glyph.id == 0)) {
                 let range = cluster.text_range();
                 let inside = text.get(range.clone()).unwrap_or_default();
-                found.extend(inside.char_indices().map(|(at, _)| range.start + at));
+                found.extend(inside.char_indices().map(|(at, _)| (range.start + at, at == 0)));
             }
         }
     }
     found.sort_unstable();
-    found.dedup();
+    found.dedup_by_key(|lacking| lacking.0);
     found
 }
 

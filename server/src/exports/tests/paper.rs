@@ -49,6 +49,7 @@ async fn the_trail_is_a_table_on_paper(store: Store) {
     assert!(pdf.starts_with(b"%PDF-1.7"));
     let pages = pages(&pdf);
     assert!(pages.len() > 2, "{} pages", pages.len());
+    assert!(!pages.iter().any(|page| page.contains("the fonts in here do not have")), "nothing is lacking");
     for (number, page) in pages.iter().enumerate() {
         assert!(page.contains(&format!("page {} of {}", number + 1, pages.len())), "{page}");
         assert!(page.contains("Act") && page.contains("Outcome"), "the header is not repeated: {page}");
@@ -93,8 +94,9 @@ async fn an_account_is_readable(store: Store) {
     }
     // Right to left, and each letter joined: poppler gives it back in the order in which it is read.
     assert!(text.contains("שלום") && text.contains("مرحبا"), "{text}");
-    // What no font has is a box to the eye, and itself to whoever copies it.
+    // What no font has is a sign to the eye, which is told of, and itself to whoever copies it.
     assert!(text.contains("日本"), "{text}");
+    assert!(text.contains("is a character that the fonts in here do not have"), "{text}");
     let fonts = String::from_utf8(poppler("pdffonts", &[], &pdf)).unwrap();
     assert!(fonts.lines().skip(2).count() >= 4, "{fonts}");
     for font in fonts.lines().skip(2) {
