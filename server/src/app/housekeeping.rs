@@ -192,7 +192,7 @@ impl App {
         let mut steps = Steps::default();
         steps.run("erasures", self.erase_due(now)).await;
         steps.run("unconfirmed sign-ups", self.expire_unconfirmed(now)).await;
-        steps.run("sessions that are over", sessions::purge(ground, now.minus(days(retention.sessions)))).await;
+        steps.run("sessions that are over", sessions::purge(ground, now.minus(days(retention.sessions)), now)).await;
         steps.run("codes", purged(|rows| codes::purge_expired(db, old, rows))).await;
         steps.run("tickets", purged(|rows| codes::purge_tickets(db, now, rows))).await;
         steps.run("answers to repeated requests", purged(|rows| idempotency::purge(db, now, rows))).await;
@@ -200,7 +200,7 @@ impl App {
         steps.run("revoked tokens", purged(|rows| oauth::purge(db, old, rows))).await;
         steps.run("authorization codes", purged(|rows| oauth::authorize::purge(db, old, rows))).await;
         steps.run("device requests", purged(|rows| oauth::device::purge(db, now, rows))).await;
-        steps.run("voice sessions", self.purge_spoken(now.minus(days(retention.transcripts)), old)).await;
+        steps.run("voice sessions", self.purge_spoken(now.minus(days(retention.transcripts)), old, now)).await;
         steps.run("failed sign-ins", db.write(async move |tx| passwords::purge_failures(tx, uncounted).await)).await;
         steps.run("quotas", quotas::purge(ground, now)).await;
         steps.run("imports", accounts::import::sweep(ground.clone(), now)).await;
@@ -233,8 +233,8 @@ impl App {
     }
 
     /// First what was said, a bounded part of it; voice sessions go when nothing hangs from them any more.
-    async fn purge_spoken(&self, before: Timestamp, tokens: Timestamp) -> Result<(), Problem> {
-        let said = transcripts::purge(&self.ground, before).await;
+    async fn purge_spoken(&self, before: Timestamp, tokens: Timestamp, now: Timestamp) -> Result<(), Problem> {
+        let said = transcripts::purge(&self.ground, before, now).await;
         let sessions = if matches!(said, Ok(true)) { before } else { Timestamp::from_micros(0) };
         self.ground.db.write(async move |tx| voice::purge(tx, sessions, tokens).await).await?;
         said.map(drop)

@@ -35,7 +35,7 @@ pub use event::{Action, Actor, Event, Target};
 pub use export::{Export, Format, Selection};
 pub use listed::{EventView, count, page};
 pub use offline::{FileVerification, NotVerifiable, verify_file};
-pub use retention::cut;
+pub use retention::{cut, forgotten};
 pub use routes::routes;
 pub use seal::seal;
 pub use search::{Filter, Typed};
@@ -187,4 +187,6 @@ actions! {
     AUDIT_EXPORTED = "audit.exported";
     /// Old events of the audit trail were deleted.
     AUDIT_CUT = "audit.cut";
+    /// What was kept for as long as it is to be was deleted.
+    RETENTION_APPLIED = "retention.applied";
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::checkpoint::{Kind, Statement, ours, signing_key};
 use super::event::{Event, Target};
-use super::{AUDIT_CUT, checkpoint_store as store, record};
+use super::{AUDIT_CUT, RETENTION_APPLIED, checkpoint_store as store, record};
+use crate::db::DbError;
 use crate::ground::Ground;
 use crate::secret::SealError;
 use crate::time::Timestamp;
@@ -54,4 +55,16 @@ async fn step(ground: &Ground, before: Timestamp, now: Timestamp) -> Result<bool
             Ok(true)
         })
         .await
+}
+
+/// Puts on record that `deleted` rows of `kind` were kept for as long as they are to be and are gone; nothing for none.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn forgotten(ground: &Ground, kind: &'static str, deleted: u64, now: Timestamp) -> Result<(), DbError> {
+    if deleted == 0 {
+        return Ok(());
+    }
+    let event = Event::new(ground, RETENTION_APPLIED, now).detail("kind", kind).detail("deleted", deleted);
+    ground.db.write(async move |tx| record(tx, &event).await).await
 }

@@ -315,13 +315,13 @@ settings! {
     "limits.global", Rate, "Callers who are not signed in, per address; static assets and health apart.";
     "limits.signed_in", Rate, "Signed-in callers, per user.";
     "limits.api_user", Rate, "Costly routes (exports, voice tokens, imports), per user.";
+    "limits.ticket", Rate, "Making tickets for realtime connections and live transcripts, per user.";
     "limits.login", Rate, "Sign-in, per address.";
     "limits.signup", Rate, "Sign-up, per address.";
     "limits.password_forgot", Rate, "Asking for a reset link, per address and per account.";
     "limits.verify_resend", Rate, "Asking for the verification code again, per address and per account.";
     "limits.device_request", Rate, "Beginning the sign-in of a device, per address.";
     "limits.device_code", Rate, "Typing the code of a device, per person and per address.";
-    "limits.ticket", Rate, "Making tickets for realtime connections and live transcripts, per user.";
     "limits.voice_session", Rate, "Starting voice sessions, per address.";
     "limits.voice_token", Rate, "Asking for voice tokens, per address.";
     "limits.transcript", Rate, "Posting transcript segments, per address.";
@@ -337,8 +337,8 @@ settings! {
     "presence.max_connections", Number(0, 1_000_000), "Realtime connections of this instance; more are answered 503.";
     "presence.connections_per_user", Number(1, 1_000_000), "Realtime connections of one person to this instance.";
     "presence.connections_per_address", Number(1, 1_000_000), "Realtime connections of one address to this instance.";
-    "presence.channels_per_connection", Number(1, 10_000), "Channels that one realtime connection may join.";
     "presence.members_per_channel", Number(1, 1_000_000), "Connections that one channel may have, on all instances.";
+    "presence.channels_per_connection", Number(1, 10_000), "Channels that one realtime connection may join.";
     "presence.messages_per_second", Number(1, 10_000), "Messages that a realtime connection may send per second, and all of a person together twice as many; twice as many at once.";
     "presence.frame_limit", Size(1024, MIB), "Longest message of a client.";
     "presence.send_buffer", Size(1024, 1024 * MIB), "Bytes that may wait for a client before its realtime connection is closed as too slow.";

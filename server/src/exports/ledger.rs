@@ -86,7 +86,8 @@ fn open<'a>(app: &'a App, commission: &'a Commission) -> Opening<'a> {
         let content = Content {
             name: "transactions".to_owned(),
             title: "Transactions".to_owned(),
-            about: "Income, and expenses with a minus, oldest first; dates and months are those of UTC.".to_owned(),
+            about: "Income and expenses, oldest first; dates and months are those of UTC. In a table the amount of an expense has a minus."
+                .to_owned(),
             withheld: None,
         };
         let head = Head {

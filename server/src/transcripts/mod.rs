@@ -34,6 +34,7 @@ pub use store::STATEMENTS;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::audit;
 use crate::error::Problem;
 use crate::ground::Ground;
 use crate::time::Timestamp;
@@ -48,20 +49,18 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().merge(routes::routes()).merge(stream::routes())
 }
 
-/// Deletes what was said in sessions that ended before `before`, a bounded part of it; whether nothing is left.
+/// Deletes what was said in sessions that ended before `before`, a bounded part of it, on record; whether nothing is left.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn purge(ground: &Ground, before: Timestamp) -> Result<bool, Problem> {
+pub async fn purge(ground: &Ground, before: Timestamp, now: Timestamp) -> Result<bool, Problem> {
     let mut deleted = 0;
     for round in 1..=PURGE_ROUNDS {
         let batch = ground.db.write(async move |tx| store::purge(tx, before, PURGE_BATCH).await).await?;
         deleted += batch;
         let done = batch < u64::from(PURGE_BATCH);
         if done || round == PURGE_ROUNDS {
-            if deleted > 0 {
-                tracing::info!(segments = deleted, "transcripts were kept for as long as they are to be, and deleted");
-            }
+            audit::forgotten(ground, "transcript_segments", deleted, now).await?;
             return Ok(done);
         }
     }

@@ -70,7 +70,7 @@ async fn a_step_that_fails_holds_no_other_up(store: Store) {
     let key = "INSERT INTO idempotency_keys (scope, request, created_at, expires_at) VALUES ($1, $1, 0, 0)";
     instance.change(key, args![vec![1_u8; 32]]).await;
     let failed = instance.running.app.sweep(now).await.expect_err("two tables are away");
-    assert_eq!(failed.to_string(), "not done: erasures, codes, device requests");
+    assert_eq!(failed.to_string(), "not done: erasures, codes, tickets, device requests");
     assert!(is_there(&instance, ada).await, "losing access voids codes, so this failed, too");
     assert_eq!(instance.count("SELECT count(*) FROM idempotency_keys", vec![]).await, 0);
 }

@@ -16,8 +16,10 @@ pub(super) const WIDTH: f32 = 595.28 - 2.0 * SIDE;
 pub(super) const PAD: f32 = 4.0;
 /// Where the values of pairs begin.
 pub(super) const NAME_WIDTH: f32 = 130.0;
-/// A heading is not left alone at the bottom of a page: so much must fit below it.
-const WITH_HEADING: f32 = 60.0;
+/// A table does not begin at the bottom of a page: so much must fit below its header.
+const WITH_HEADER: f32 = 60.0;
+/// A heading is not left alone there either: so much must fit below it, the header of a table and what that wants.
+const WITH_HEADING: f32 = WITH_HEADER + 40.0;
 
 /// An item on its page.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +125,8 @@ pub(super) fn flow(setter: &mut Setter, items: &[Item], unwanted: Unwanted<'_>) 
                 }
             };
         let needs = match item {
-            Item::Heading(..) | Item::Table(_) => height + WITH_HEADING,
+            Item::Heading(..) => height + WITH_HEADING,
+            Item::Table(_) => height + WITH_HEADER,
             _ => height,
         };
         if y + needs > BOTTOM && y > TOP {

@@ -250,9 +250,17 @@ fn shown_cell(column: &Column, cell: Cell) -> String {
         Cell::Text(text) if column.name.ends_with("At") || column.name == "at" => readable_time(&text).trim_end_matches(" UTC").to_owned(),
         Cell::Text(text) => text,
         Cell::Number(number) if column.name == "amount" => grouped(&number),
+        Cell::Number(number) if column.name.ends_with("Ms") => elapsed(&number),
         Cell::Number(number) => number,
         Cell::Empty => String::new(),
     }
+}
+
+/// Milliseconds as people read them: `3723900` as `1:02:03`.
+fn elapsed(millis: &str) -> String {
+    let Ok(seconds) = millis.parse::<u64>().map(|millis| millis / 1000) else { return millis.to_owned() };
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// `-1234.50` as `-1,234.50`.

@@ -125,6 +125,8 @@ async fn old_sessions_are_forgotten(store: Store) {
     // The other one runs out without being ended, and goes as well.
     instance.running.app.housekeep(instance.advance(days(500))).await;
     assert_eq!(instance.count("SELECT count(*) FROM sessions", vec![]).await, 0);
+    let reported = rows(&instance, "SELECT details FROM audit_events WHERE action = 'retention.applied'").await;
+    assert_eq!(reported.len(), 2, "each time that something was deleted");
 }
 
 both_stores!(
