@@ -8,15 +8,18 @@ pub const PURGE_ROWS: i64 = 1_000;
 const ROUNDS: usize = 50;
 
 /// Calls `batch`, which is one transaction and deletes as many rows as it is told at most, until it deletes less than that, or for long
-/// enough.
+/// enough; how many rows it deleted.
 ///
 /// # Errors
 /// That of the batch which failed; those before it are done.
-pub async fn purged<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn(i64) -> F) -> Result<(), DbError> {
+pub async fn purged<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn(i64) -> F) -> Result<u64, DbError> {
+    let mut deleted = 0;
     for _ in 0..ROUNDS {
-        if batch(PURGE_ROWS).await? < PURGE_ROWS.unsigned_abs() {
+        let rows = batch(PURGE_ROWS).await?;
+        deleted += rows;
+        if rows < PURGE_ROWS.unsigned_abs() {
             break;
         }
     }
-    Ok(())
+    Ok(deleted)
 }

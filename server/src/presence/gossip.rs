@@ -225,8 +225,9 @@ impl Others {
         }
     }
 
-    /// Forgets instances that are gone and returns them, and whether they said before that they stop. One that is silent for two thirds of the lease is suspected, and gone
-    /// when it stays silent for the last third: so a clock that jumps makes nobody disappear.
+    /// Forgets instances that are gone and returns them, and whether they said before that they stop. One that is silent for two
+    /// thirds of the lease is suspected, and gone when it stays silent for the last third: so a clock that jumps makes nobody
+    /// disappear.
     pub(super) fn forget(&mut self, lease: Duration, now: Timestamp) -> Vec<(Uuid, bool)> {
         let mut gone = Vec::new();
         self.0.retain(|id, known| {

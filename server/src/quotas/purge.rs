@@ -25,5 +25,6 @@ pub async fn purge(ground: &Ground, now: Timestamp) -> Result<(), Problem> {
     let reservations = purged(|rows| store::reservations(db, now.minus(KEEP_RESERVATIONS), rows)).await;
     let days = purged(|rows| store::days(db, oldest, rows)).await;
     let counters = purged(|rows| store::counters(db, oldest, now.minus(longest), now, rows)).await;
-    Ok(reservations.and(days).and(counters)?)
+    reservations.and(days).and(counters)?;
+    Ok(())
 }

@@ -310,9 +310,9 @@ pub async fn ended_since(db: &Db, since: Timestamp) -> Result<Vec<(Uuid, Timesta
 }
 
 /// Forgets up to `rows` of each that were ended, or ran out, before `before`; how many.
-pub(super) async fn purge(tx: &mut Tx, before: Timestamp, rows: u32) -> Result<u64, DbError> {
-    let ended = tx.execute(PURGE_ENDED, args![before, i64::from(rows)]).await?;
-    Ok(ended + tx.execute(PURGE_EXPIRED, args![before, i64::from(rows)]).await?)
+pub(super) async fn purge(tx: &mut Tx, before: Timestamp, rows: i64) -> Result<u64, DbError> {
+    let ended = tx.execute(PURGE_ENDED, args![before, rows]).await?;
+    Ok(ended + tx.execute(PURGE_EXPIRED, args![before, rows]).await?)
 }
 
 /// Writes down many sessions' activity: (session, last use, idle end, newest generation seen).
